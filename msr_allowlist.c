@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The policy: which registers may be read, and which bits of them written; and
+ * /dev/cpu/msr_allowlist, through which the administrator sets it.
+ *
+ * The list in force is one immutable table. Whoever judges by it holds SRCU
+ * from before the judgement until the last access that follows from it has been
+ * made; a new list is published by one pointer, and its writer waits for SRCU
+ * before it is told of success. So each access is judged by one whole list, and
+ * after the write nothing is executed any more that only the old list allowed.
+ * Writers publish one after the other, under publish_lock.
+ */
+
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/security.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+#include <linux/uaccess.h>
+
+#include "msr_allowlist.h"
+#include "msr_exec.h"
+#include "msr_node.h"
+#include "msr_safe.h"
+#include "msr_table.h"
+
+/* The longest text, and the shortest read; both are part of the interface. */
+#define MAX_WLIST_BSIZE	(128 * 1024 + 1)
+#define MIN_READ_BSIZE	60
+
+static unsigned int mdev_msr_allowlist;
+module_param(mdev_msr_allowlist, uint, 0444);
+MODULE_PARM_DESC(mdev_msr_allowlist, "Major number of the allowlist device (0: dynamic)");
+module_param_named(mdev_msr_approved_list, mdev_msr_allowlist, uint, 0444);
+MODULE_PARM_DESC(mdev_msr_approved_list, "Former name of mdev_msr_allowlist");
+
+static bool approved_list_names;
+module_param(approved_list_names, bool, 0444);
+MODULE_PARM_DESC(approved_list_names, "Make the node /dev/cpu/msr_approved_list, too");
+
+DEFINE_SRCU(msr_allowlist_srcu);
+static DEFINE_MUTEX(publish_lock);
+static struct msr_table __rcu *list = (struct msr_table __rcu __force *)&msr_table_empty;
+
+/* The part of judging that only writes need, after the rest. */
+static noinline bool judge_writes(struct msr_batch_op *op, const struct msr_batch_op *end,
+				  bool all_allowed)
+{
+	if (!security_locked_down(LOCKDOWN_MSR))
+		return all_allowed;
+	for (; op < end; op++)
+		if (!op->isrdmsr)
+			op->err = -EPERM;
+	return false;
+}
+
+/**
+ * msr_allowlist_judge() - judge operations, all by the list now in force
+ * @ops:	the operations; each gets its @wmask, and as its @err either
+ *		%MSR_NOT_RUN, that is, it may be executed, or why it may not:
+ *		-EACCES not listed, -EROFS no bit of it may be written, -EPERM
+ *		a write on a kernel that is locked down
+ * @count:	how many, at least 1
+ *
+ * Context: may sleep; between msr_allowlist_enter() and msr_allowlist_exit().
+ * Return: whether all may be executed.
+ */
+bool msr_allowlist_judge(struct msr_batch_op *ops, u32 count)
+{
+	const struct msr_table *table = srcu_dereference(list, &msr_allowlist_srcu);
+	const struct msr_index index = table->index;
+	const struct msr_batch_op *end = ops + count;
+	struct msr_batch_op *op = ops;
+	bool all_allowed = true;
+	bool writes = false;
+
+	do {
+		const struct msr_entry *entry = msr_index_find(&index, op->msr);
+
+		op->wmask = entry ? entry->wmask : 0;
+		op->err = MSR_NOT_RUN;
+		if (!op->isrdmsr)
+			writes = true;
+		if (!entry) {
+			op->err = -EACCES;
+			all_allowed = false;
+		} else if (!op->isrdmsr && !entry->wmask) {
+			op->err = -EROFS;
+			all_allowed = false;
+		}
+	} while (++op < end);
+
+	return writes ? judge_writes(ops, end, all_allowed) : all_allowed;
+}
+
+/*
+ * Registers through whose bits ring 0 can be taken over: entry points and
+ * stacks of the kernel, what memory and microcode it trusts, what the processor
+ * writes to memory by itself. Addresses and names: Intel SDM, volume 4, and
+ * AMD64 APM, volume 2, appendix A.
+ */
+static const struct {
+	u32 first;
+	u32 last;
+	const char *name;
+} takeover_regs[] = {
+	{ 0x0000001b, 0x0000001b, "APIC_BASE" },
+	{ 0x0000003a, 0x0000003a, "FEATURE_CONTROL" },
+	{ 0x00000079, 0x00000079, "BIOS_UPDT_TRIG" },
+	{ 0x0000009b, 0x0000009b, "SMM_MONITOR_CTL" },
+	{ 0x0000009e, 0x0000009e, "SMBASE" },
+	{ 0x00000174, 0x00000174, "SYSENTER_CS" },
+	{ 0x00000175, 0x00000175, "SYSENTER_ESP" },
+	{ 0x00000176, 0x00000176, "SYSENTER_EIP" },
+	{ 0x000001cc, 0x000001d4, "FRED" },
+	{ 0x000001d9, 0x000001d9, "DEBUGCTL" },
+	{ 0x000001f2, 0x000001f3, "SMRR" },
+	{ 0x00000200, 0x0000021f, "MTRR" },
+	{ 0x00000560, 0x00000561, "RTIT_OUTPUT" },
+	{ 0x00000570, 0x00000570, "RTIT_CTL" },
+	{ 0x00000600, 0x00000600, "DS_AREA" },
+	{ 0x000006a2, 0x000006a2, "S_CET" },
+	{ 0x000006a4, 0x000006a8, "SSP" },
+	{ 0x00000830, 0x00000830, "X2APIC_ICR" },
+	{ 0xc0000080, 0xc0000080, "EFER" },
+	{ 0xc0000081, 0xc0000081, "STAR" },
+	{ 0xc0000082, 0xc0000082, "LSTAR" },
+	{ 0xc0000083, 0xc0000083, "CSTAR" },
+	{ 0xc0000084, 0xc0000084, "FMASK" },
+	{ 0xc0000100, 0xc0000100, "FS_BASE" },
+	{ 0xc0000101, 0xc0000101, "GS_BASE" },
+	{ 0xc0000102, 0xc0000102, "KERNEL_GS_BASE" },
+	{ 0xc0010010, 0xc0010010, "SYSCFG" },
+	{ 0xc0010015, 0xc0010015, "HWCR" },
+	{ 0xc0010016, 0xc0010019, "IORR" },
+	{ 0xc001001a, 0xc001001a, "TOP_MEM" },
+	{ 0xc001001d, 0xc001001d, "TOP_MEM2" },
+	{ 0xc0010020, 0xc0010020, "PATCH_LOADER" },
+	{ 0xc0010111, 0xc0010113, "SMM" },
+	{ 0xc0010114, 0xc0010114, "VM_CR" },
+	{ 0xc0010117, 0xc0010117, "VM_HSAVE_PA" },
+};
+
+/* One warning that names what the list lets users take the kernel over with. */
+static void warn_of_takeover(const struct msr_table *table)
+{
+	char names[384];
+	size_t len = 0;
+	size_t i;
+	u32 addr;
+
+	for (i = 0; i < ARRAY_SIZE(takeover_regs); i++) {
+		for (addr = takeover_regs[i].first; addr <= takeover_regs[i].last; addr++) {
+			const struct msr_entry *entry = msr_index_find(&table->index, addr);
+
+			if (!entry || !entry->wmask)
+				continue;
+			len += scnprintf(names + len, sizeof(names) - len, "%s%s",
+					 len ? " " : "", takeover_regs[i].name);
+			break;
+		}
+	}
+	if (len)
+		pr_warn("allowlist lets users take over the kernel through: %s\n", names);
+}
+
+static void publish(struct msr_table *table)
+{
+	struct msr_table *old;
+
+	mutex_lock(&publish_lock);
+	old = rcu_replace_pointer(list, table, lockdep_is_held(&publish_lock));
+	mutex_unlock(&publish_lock);
+
+	synchronize_srcu(&msr_allowlist_srcu);
+	msr_table_put(old);
+}
+
+static void publish_empty(void)
+{
+	kref_get(&msr_table_empty.ref);
+	publish(&msr_table_empty);
+}
+
+/* One or two bytes of white space, as `echo >` writes them, ask for no list. */
+static bool asks_to_clear(const char *text, size_t len)
+{
+	return len >= 1 && len <= 2 && isspace(text[0]) && isspace(text[len - 1]);
+}
+
+static int replace_list(char *buf, size_t len)
+{
+	struct msr_text text = { .start = buf, .end = buf + len };
+	struct msr_table *table;
+	int count;
+
+	if (asks_to_clear(buf, len)) {
+		publish_empty();
+		return 0;
+	}
+
+	count = msr_table_check(&text);
+	if (count < 0) {
+		pr_warn_ratelimited("allowlist refused, the one before stays: line %u: %s\n",
+				    text.line, text.why);
+		return count;
+	}
+
+	table = msr_table_make(&text, count);
+	if (IS_ERR(table)) {
+		publish_empty();
+		pr_warn_ratelimited("allowlist refused, it is now empty: line %u: %s\n",
+				    text.line, text.why);
+		return PTR_ERR(table);
+	}
+	warn_of_takeover(table);
+	publish(table);
+	return 0;
+}
+
+static ssize_t allowlist_write(struct file *file, const char __user *ubuf,
+			       size_t count, loff_t *ppos)
+{
+	char *buf;
+	int err;
+
+	if (count > MAX_WLIST_BSIZE)
+		return -E2BIG;
+
+	buf = kvmalloc(count + 1, GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	buf[count] = '\0';
+	err = copy_from_user(buf, ubuf, count) ? -EFAULT : replace_list(buf, count);
+	kvfree(buf);
+	return err ?: count;
+}
+
+static void *list_start(struct seq_file *seq, loff_t *pos)
+{
+	const struct msr_table *table = seq->private;
+
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	return *pos <= table->count ? (void *)&table->entries[*pos - 1] : NULL;
+}
+
+static void *list_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	++*pos;
+	return list_start(seq, pos);
+}
+
+static void list_stop(struct seq_file *seq, void *v)
+{
+}
+
+static int list_show(struct seq_file *seq, void *v)
+{
+	const struct msr_entry *entry = v;
+
+	if (v == SEQ_START_TOKEN)
+		seq_puts(seq, "# MSR      Write mask\n");
+	else
+		seq_printf(seq, "0x%08X 0x%016llX\n", entry->addr, entry->wmask);
+	return 0;
+}
+
+static const struct seq_operations list_seq_ops = {
+	.start = list_start,
+	.next = list_next,
+	.stop = list_stop,
+	.show = list_show,
+};
+
+static ssize_t allowlist_read(struct file *file, char __user *buf, size_t count,
+			      loff_t *ppos)
+{
+	if (count < MIN_READ_BSIZE)
+		return -E2BIG;
+	return seq_read(file, buf, count, ppos);
+}
+
+/* What is read is the list that was in force at the open, however slowly. */
+static int allowlist_open(struct inode *inode, struct file *file)
+{
+	struct msr_table *table;
+	struct seq_file *seq;
+	int ticket;
+	int err;
+
+	err = seq_open(file, &list_seq_ops);
+	if (err)
+		return err;
+
+	ticket = msr_allowlist_enter();
+	table = srcu_dereference(list, &msr_allowlist_srcu);
+	kref_get(&table->ref);
+	msr_allowlist_exit(ticket);
+
+	seq = file->private_data;
+	seq->private = table;
+	return 0;
+}
+
+static int allowlist_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *seq = file->private_data;
+
+	msr_table_put(seq->private);
+	return seq_release(inode, file);
+}
+
+static const struct file_operations allowlist_fops = {
+	.owner = THIS_MODULE,
+	.llseek = seq_lseek,
+	.read = allowlist_read,
+	.write = allowlist_write,
+	.open = allowlist_open,
+	.release = allowlist_release,
+};
+
+static struct msr_node allowlist_node = {
+	.name = "msr_allowlist",
+	.mode = 0600,
+	.fops = &allowlist_fops,
+	.paths = { "cpu!msr_allowlist" },
+};
+
+/**
+ * msr_allowlist_init() - begin with nothing listed, and make the device
+ *
+ * Context: may sleep. Return: 0, or a negative errno with nothing left behind.
+ */
+int msr_allowlist_init(void)
+{
+	int err;
+
+	if (approved_list_names)
+		allowlist_node.paths[1] = "cpu!msr_approved_list";
+
+	kref_get(&msr_table_empty.ref);
+	err = msr_node_init(&allowlist_node, mdev_msr_allowlist);
+	if (err)
+		msr_table_put(&msr_table_empty);
+	return err;
+}
+
+/**
+ * msr_allowlist_uninit() - take the device away, and the list
+ *
+ * Context: may sleep; nobody has the device open or judges any more.
+ */
+void msr_allowlist_uninit(void)
+{
+	msr_node_uninit(&allowlist_node);
+	msr_table_put(rcu_dereference_protected(list, true));
+}

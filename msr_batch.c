@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The batch device, /dev/cpu/msr_batch: copy in, judge, execute, copy out.
+ */
+
+#include <linux/build_bug.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "msr_allowlist.h"
+#include "msr_batch.h"
+#include "msr_compat.h"
+#include "msr_exec.h"
+#include "msr_node.h"
+#include "msr_safe.h"
+#include "msr_version.h"
+
+/* Clients carry copies of these layouts. */
+static_assert(sizeof(struct msr_batch_op) == 32);
+static_assert(offsetof(struct msr_batch_op, cpu) == 0);
+static_assert(offsetof(struct msr_batch_op, isrdmsr) == 2);
+static_assert(offsetof(struct msr_batch_op, err) == 4);
+static_assert(offsetof(struct msr_batch_op, msr) == 8);
+static_assert(offsetof(struct msr_batch_op, msrdata) == 16);
+static_assert(offsetof(struct msr_batch_op, wmask) == 24);
+static_assert(sizeof(struct msr_batch_array) == 16);
+static_assert(offsetof(struct msr_batch_array, numops) == 0);
+static_assert(offsetof(struct msr_batch_array, version) == 4);
+static_assert(offsetof(struct msr_batch_array, ops) == 8);
+static_assert(X86_IOC_MSR_BATCH == 0xc01063a2);
+
+static unsigned int mdev_msr_batch;
+module_param(mdev_msr_batch, uint, 0444);
+MODULE_PARM_DESC(mdev_msr_batch, "Major number of the batch device (0: dynamic)");
+
+static bool check_batch_version = true;
+module_param(check_batch_version, bool, 0644);
+MODULE_PARM_DESC(check_batch_version, "Refuse batches of a version that is not served (default: 1)");
+
+/* 0 is a client from before there were versions. */
+static bool version_served(u32 version)
+{
+	if (!version || !READ_ONCE(check_batch_version))
+		return true;
+	return version >> 16 == MSR_SAFE_VERSION_MAJOR &&
+	       (version >> 8 & 0xff) <= MSR_SAFE_VERSION_MINOR;
+}
+
+static int first_error(const struct msr_batch_op *ops, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (ops[i].err)
+			return ops[i].err;
+	return 0;
+}
+
+/*
+ * Field by field, and only those that have a meaning in that direction: no more
+ * work than copying 32 bytes, and nothing of the caller's is written but results.
+ */
+static int copy_in(struct msr_batch_op *ops, const struct msr_batch_op __user *uops, u32 count)
+{
+	const struct msr_batch_op *end = ops + count;
+
+	if (!user_read_access_begin(uops, count * sizeof(*uops)))
+		return -EFAULT;
+	do {
+		unsafe_get_user(ops->cpu, &uops->cpu, fault);
+		unsafe_get_user(ops->isrdmsr, &uops->isrdmsr, fault);
+		unsafe_get_user(ops->msr, &uops->msr, fault);
+		unsafe_get_user(ops->msrdata, &uops->msrdata, fault);
+		uops++;
+	} while (++ops < end);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int copy_out(struct msr_batch_op __user *uops, const struct msr_batch_op *ops, u32 count)
+{
+	const struct msr_batch_op *end = ops + count;
+
+	if (!user_write_access_begin(uops, count * sizeof(*uops)))
+		return -EFAULT;
+	do {
+		unsafe_put_user(ops->err, &uops->err, fault);
+		unsafe_put_user(ops->msrdata, &uops->msrdata, fault);
+		unsafe_put_user(ops->wmask, &uops->wmask, fault);
+		uops++;
+	} while (++ops < end);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops, u32 count)
+{
+	bool all_allowed;
+	int ticket;
+	int err;
+
+	err = copy_in(ops, uops, count);
+	if (err)
+		return err;
+
+	ticket = msr_allowlist_enter();
+	all_allowed = msr_allowlist_judge(ops, count);
+	err = msr_exec(ops, count);
+	msr_allowlist_exit(ticket);
+
+	if (err == -ENOMEM)
+		return err;
+	if (copy_out(uops, ops, count))
+		return -EFAULT;
+	if (err < 0 || (all_allowed && !err))
+		return err;
+	return first_error(ops, count);
+}
+
+static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct msr_batch_op small[MSR_SMALL_BATCH] __uninitialized;
+	struct msr_batch_op __user *uops;
+	struct msr_batch_op *ops;
+	struct msr_batch_array batch __uninitialized;
+	long err;
+
+	if (cmd != X86_IOC_MSR_BATCH)
+		return -ENOTTY;
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (copy_from_user(&batch, (void __user *)arg, sizeof(batch)))
+		return -EFAULT;
+	if (!version_served(batch.version))
+		return -ENOPROTOOPT;
+	if (!batch.numops)
+		return -EINVAL;
+	if (batch.numops > MSR_BATCH_MAX_OPS)
+		return -E2BIG;
+
+	uops = (struct msr_batch_op __user __force *)batch.ops;
+	if (batch.numops <= MSR_SMALL_BATCH)
+		return run_batch(uops, small, batch.numops);
+
+	ops = kvmalloc_array(batch.numops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	if (!ops)
+		return -E2BIG;
+	err = run_batch(uops, ops, batch.numops);
+	kvfree(ops);
+	return err;
+}
+
+/* No compat_ioctl: a 32-bit program gets ENOTTY. */
+static const struct file_operations batch_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = batch_ioctl,
+};
+
+static struct msr_node batch_node = {
+	.name = "msr_batch",
+	.mode = 0600,
+	.fops = &batch_fops,
+	.paths = { "cpu!msr_batch" },
+};
+
+/**
+ * msr_batch_init() - make the batch device
+ *
+ * Context: may sleep. Return: 0, or a negative errno with nothing left behind.
+ */
+int msr_batch_init(void)
+{
+	return msr_node_init(&batch_node, mdev_msr_batch);
+}
+
+/** msr_batch_uninit() - take the batch device away. Context: may sleep. */
+void msr_batch_uninit(void)
+{
+	msr_node_uninit(&batch_node);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernel versions. Nothing else in the tree asks
+ * which kernel it is built for.
+ */
+#ifndef MSR_COMPAT_H
+#define MSR_COMPAT_H
+
+#include <linux/device.h>
+#include <linux/version.h>
+
+#ifndef CONFIG_X86_64
+#error "msr-safe is for 64-bit x86 kernels"
+#endif
+
+/* Not zeroed, where the kernel is built to zero what is on the stack */
+#ifndef __uninitialized
+#define __uninitialized
+#endif
+
+/* class_create() was a macro that took the module, too. */
+#ifdef class_create
+#define msr_class_create(name)	class_create(THIS_MODULE, name)
+#else
+#define msr_class_create(name)	class_create(name)
+#endif
+
+/* What struct class.devnode is handed */
+#if KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE
+#define msr_devnode_device	struct device
+#else
+#define msr_devnode_device	const struct device
+#endif
+
+/* rdmsrl and wrmsrl became rdmsrq and wrmsrq. */
+#if KERNEL_VERSION(6, 16, 0) > LINUX_VERSION_CODE
+#define rdmsrq_safe	rdmsrl_safe
+#define wrmsrq_safe	wrmsrl_safe
+#endif
+
+#endif /* MSR_COMPAT_H */

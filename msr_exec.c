@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The one place that executes RDMSR and WRMSR, on the CPU they are for.
+ *
+ * A batch is executed in visits: a CPU is visited with interrupts off, and
+ * executes the operations in its queue until there are none left or the time is
+ * up; then there is another visit. No lock is held: a queue is touched by its
+ * CPU alone during a visit, and by the caller alone between visits.
+ */
+
+#include <linux/cpumask.h>
+#include <linux/init.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
+
+#include "msr_compat.h"
+#include "msr_exec.h"
+#include "msr_safe.h"
+
+/* How long a visit may keep a CPU from anything else, but for its last operation */
+#define VISIT_US	50
+
+#define NO_CPU		U32_MAX
+
+/* A run on one CPU: what is yet to be executed, one behind the other */
+struct msr_span {
+	struct msr_batch_op *op;
+	struct msr_batch_op *end;
+	bool failed;
+};
+
+/* The operations for one CPU among those for several */
+struct msr_queue {
+	u32 cpu;
+	u32 head;	/* the next one; msr_run.count when there is none */
+	u32 tail;	/* the last one */
+	bool visited;	/* since the last look; else the CPU is not online */
+	bool failed;
+};
+
+/* A run on several CPUs */
+struct msr_run {
+	struct msr_batch_op *ops;
+	u32 count;
+	u32 *next;		/* the operation after each in its queue */
+	u32 queue_mask;		/* number of queues, a power of two, less one */
+	struct msr_queue *queues;
+	bool failed;
+};
+
+/* The time of a visit in cycles; 0, if it is not known, is one operation. */
+static u32 visit_cycles __ro_after_init;
+
+/* CPUs to visit; a CPU's own mask is in use while preemption is off on it. */
+static struct cpumask __percpu *visit_cpus;
+
+/* The bits that the write mask has clear keep the value they have. */
+static noinline int execute_write(const struct msr_batch_op *op)
+{
+	u64 value = op->msrdata;
+	u64 old;
+	int err;
+
+	if (op->wmask != U64_MAX) {
+		err = rdmsrq_safe(op->msr, &old);
+		if (err)
+			return err;
+		value = (old & ~op->wmask) | (value & op->wmask);
+	}
+	return wrmsrq_safe(op->msr, value);
+}
+
+/* On the CPU of the operation, interrupts off: nothing comes between. */
+static __always_inline int execute(struct msr_batch_op *op)
+{
+	u64 value;
+	int err;
+
+	if (!op->isrdmsr)
+		return execute_write(op);
+
+	err = rdmsrq_safe(op->msr, &value);
+	if (!err)
+		op->msrdata = value;
+	return err;
+}
+
+/* Is there time for another operation in a visit that began at @start? */
+static bool time_left(u32 start)
+{
+	return (u32)rdtsc() - start < visit_cycles;
+}
+
+/* On the CPU, interrupts off. */
+static __always_inline void visit_span(struct msr_span *span)
+{
+	struct msr_batch_op *op = span->op;
+	struct msr_batch_op *end = span->end;
+	u32 start = 0;
+
+	if (end - op > 1)
+		start = rdtsc();
+	do {
+		if (op->err != MSR_NOT_RUN)
+			continue;
+		op->err = execute(op);
+		if (op->err)
+			span->failed = true;
+	} while (++op < end && time_left(start));
+
+	span->op = op;
+}
+
+/* A fatal signal: what is left says that it was not executed. */
+static void interrupt_span(struct msr_span *span)
+{
+	for (; span->op < span->end; span->op++)
+		if (span->op->err == MSR_NOT_RUN)
+			span->op->err = -EINTR;
+}
+
+static void visit_span_of_other(void *span)
+{
+	visit_span(span);
+}
+
+static noinline int exec_on_one(struct msr_batch_op *ops, u32 count)
+{
+	struct msr_span span = { .op = ops, .end = ops + count };
+	u32 cpu = ops->cpu;
+	unsigned long flags;
+	int err = 0;
+
+	for (;;) {
+		if (cpu == get_cpu()) {
+			local_irq_save(flags);
+			visit_span(&span);
+			local_irq_restore(flags);
+		} else {
+			err = smp_call_function_single(cpu, visit_span_of_other, &span, 1);
+		}
+		put_cpu();
+
+		if (err)	/* no such CPU, or offline */
+			return MSR_HAS_ERRORS;
+		if (span.op == span.end)
+			return span.failed ? MSR_HAS_ERRORS : 0;
+		if (fatal_signal_pending(current)) {
+			interrupt_span(&span);
+			return -EINTR;
+		}
+		cond_resched();
+	}
+}
+
+/* The most frequent case, by the shortest way if the caller is on the CPU */
+static int exec_single(struct msr_batch_op *op)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (op->cpu != smp_processor_id()) {
+		local_irq_restore(flags);
+		return exec_on_one(op, 1);
+	}
+	if (op->err == MSR_NOT_RUN)
+		op->err = execute(op);
+	local_irq_restore(flags);
+	return op->err ? MSR_HAS_ERRORS : 0;
+}
+
+/* The queue of a CPU, or the free one to be its queue: linear probing */
+static struct msr_queue *find_queue(const struct msr_run *run, u32 cpu)
+{
+	u32 slot = cpu & run->queue_mask;
+
+	while (run->queues[slot].cpu != cpu && run->queues[slot].cpu != NO_CPU)
+		slot = (slot + 1) & run->queue_mask;
+	return &run->queues[slot];
+}
+
+/* On each CPU, interrupts off. */
+static void visit_queue(void *info)
+{
+	const struct msr_run *run = info;
+	struct msr_queue *queue = find_queue(run, smp_processor_id());
+	u32 i = queue->head;
+	u32 start = rdtsc();
+
+	do {
+		struct msr_batch_op *op = &run->ops[i];
+
+		op->err = execute(op);
+		if (op->err)
+			queue->failed = true;
+		i = run->next[i];
+	} while (i < run->count && time_left(start));
+
+	queue->head = i;
+	queue->visited = true;
+}
+
+/* All CPUs with something in their queue, at once */
+static void visit_many(struct msr_run *run)
+{
+	struct cpumask *cpus;
+	u32 i;
+
+	preempt_disable();
+	cpus = this_cpu_ptr(visit_cpus);
+	cpumask_clear(cpus);
+	for (i = 0; i <= run->queue_mask; i++)
+		if (run->queues[i].head < run->count)
+			cpumask_set_cpu(run->queues[i].cpu, cpus);
+	on_each_cpu_mask(cpus, visit_queue, run, true);
+	preempt_enable();
+}
+
+/* Between visits: gives up on CPUs that have gone. Return: is anything left? */
+static bool look_round(struct msr_run *run)
+{
+	bool left = false;
+	u32 i;
+
+	for (i = 0; i <= run->queue_mask; i++) {
+		struct msr_queue *queue = &run->queues[i];
+
+		if (queue->head < run->count && !queue->visited) {
+			queue->head = run->count;
+			queue->failed = true;
+		}
+		queue->visited = false;
+		left |= queue->head < run->count;
+		run->failed |= queue->failed;
+	}
+	return left;
+}
+
+static void interrupt_run(struct msr_run *run)
+{
+	u32 i, j;
+
+	for (i = 0; i <= run->queue_mask; i++)
+		for (j = run->queues[i].head; j < run->count; j = run->next[j])
+			run->ops[j].err = -EINTR;
+}
+
+static int visit_until_done(struct msr_run *run)
+{
+	for (;;) {
+		visit_many(run);
+		if (!look_round(run))
+			return run->failed ? MSR_HAS_ERRORS : 0;
+		if (fatal_signal_pending(current)) {
+			interrupt_run(run);
+			return -EINTR;
+		}
+		cond_resched();
+	}
+}
+
+/* Threads the operations that may be executed into a queue for each CPU. */
+static void fill_queues(struct msr_run *run)
+{
+	u32 i;
+
+	for (i = 0; i <= run->queue_mask; i++)
+		run->queues[i] = (struct msr_queue){ .cpu = NO_CPU, .head = run->count };
+
+	for (i = 0; i < run->count; i++) {
+		u32 cpu = run->ops[i].cpu;
+		struct msr_queue *queue;
+
+		if (run->ops[i].err != MSR_NOT_RUN)
+			continue;
+		if (cpu >= nr_cpu_ids) {
+			run->failed = true;
+			continue;
+		}
+
+		queue = find_queue(run, cpu);
+		if (queue->cpu == NO_CPU) {
+			queue->cpu = cpu;
+			queue->head = i;
+		} else {
+			run->next[queue->tail] = i;
+		}
+		queue->tail = i;
+		run->next[i] = run->count;
+	}
+}
+
+static noinline int exec_on_many(struct msr_batch_op *ops, u32 count)
+{
+	u32 nr_queues = roundup_pow_of_two(min(count, nr_cpu_ids));
+	struct msr_queue small_queues[MSR_SMALL_BATCH] __uninitialized;
+	u32 small_next[MSR_SMALL_BATCH] __uninitialized;
+	struct msr_run run = {
+		.ops = ops,
+		.count = count,
+		.next = small_next,
+		.queue_mask = nr_queues - 1,
+		.queues = small_queues,
+	};
+	void *mem = NULL;
+	int err;
+
+	if (count > MSR_SMALL_BATCH) {
+		mem = kvmalloc(nr_queues * sizeof(*run.queues) + count * sizeof(*run.next),
+			       GFP_KERNEL_ACCOUNT);
+		if (!mem)
+			return -ENOMEM;
+		run.queues = mem;
+		run.next = (u32 *)&run.queues[nr_queues];
+	}
+	fill_queues(&run);
+	err = visit_until_done(&run);
+	kvfree(mem);
+	return err;
+}
+
+/**
+ * msr_exec() - execute operations, each on its CPU
+ * @ops:	the operations; those whose @err is %MSR_NOT_RUN are executed, and
+ *		have it still if their CPU does not exist or is offline. The
+ *		others are passed over. Those for one CPU are executed in the
+ *		order of the array.
+ * @count:	how many, at least 1
+ *
+ * Context: may sleep; preemption and interrupts on. No CPU is kept from
+ * anything else for longer than about 50 microseconds and one operation.
+ *
+ * Return: 0 if all that were to be executed were, with success;
+ * %MSR_HAS_ERRORS if not, and the operations say why;
+ * -EINTR a fatal signal came first: what had no turn says -EINTR, too;
+ * -ENOMEM no memory, and none was executed.
+ */
+int msr_exec(struct msr_batch_op *ops, u32 count)
+{
+	u32 i;
+
+	if (count == 1)
+		return exec_single(ops);
+	for (i = 1; i < count; i++)
+		if (ops[i].cpu != ops->cpu)
+			return exec_on_many(ops, count);
+	return exec_on_one(ops, count);
+}
+
+/**
+ * msr_exec_init() - get ready to execute
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM.
+ */
+int __init msr_exec_init(void)
+{
+	visit_cycles = tsc_khz / 1000 * VISIT_US;
+	visit_cpus = __alloc_percpu(cpumask_size(), __alignof__(struct cpumask));
+	return visit_cpus ? 0 : -ENOMEM;
+}
+
+/** msr_exec_uninit() - undo msr_exec_init(). Context: may sleep. */
+void msr_exec_uninit(void)
+{
+	free_percpu(visit_cpus);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Device nodes: a major number, a class, and the nodes below /dev.
+ */
+#ifndef MSR_NODE_H
+#define MSR_NODE_H
+
+#include <linux/fs.h>
+#include <linux/types.h>
+
+struct class;
+
+#define MSR_NODE_PATHS	2
+
+/**
+ * struct msr_node - one kind of device
+ * @name:	class, which udev rules match as SUBSYSTEM; the name in /proc/devices
+ * @mode:	permissions that its nodes are made with
+ * @fops:	what serves it
+ * @paths:	nodes made for minors 0, 1, …; below /dev, with ! for each slash.
+ *		None for a kind whose nodes come and go with msr_node_add().
+ * @major:	major number in use, once msr_node_init() has succeeded
+ * @class:	its class, likewise
+ */
+struct msr_node {
+	const char *name;
+	umode_t mode;
+	const struct file_operations *fops;
+	const char *paths[MSR_NODE_PATHS];
+	unsigned int major;
+	struct class *class;
+};
+
+int msr_node_init(struct msr_node *node, unsigned int major);
+void msr_node_uninit(struct msr_node *node);
+int msr_node_add(struct msr_node *node, unsigned int minor, const char *path);
+void msr_node_del(struct msr_node *node, unsigned int minor);
+
+#endif /* MSR_NODE_H */

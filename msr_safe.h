@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The public interface of msr-safe, for C and C++.
+ *
+ * Addresses, fields and access rules of model-specific registers: Intel 64 and
+ * IA-32 Architectures Software Developer's Manual, volume 4; AMD64 Architecture
+ * Programmer's Manual, volume 2, appendix A.
+ */
+#ifndef MSR_SAFE_H
+#define MSR_SAFE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * struct msr_batch_op - one access to one register on one CPU
+ * @cpu:	In. The logical CPU to execute on, numbered as in /dev/cpu/N.
+ * @isrdmsr:	In. 0 writes the register (WRMSR), anything else reads it (RDMSR).
+ * @err:	Out. 0 if the access was made, or a negative errno:
+ *		-%EACCES the register is not in the allowlist;
+ *		-%EROFS a write, and the allowlist lets no bit of it be written;
+ *		-%EPERM a write, and the kernel is locked down;
+ *		-%ENXIO there is no such CPU, or it is offline;
+ *		-%EIO the processor refused the access (general protection fault);
+ *		-%EINTR not executed: a fatal signal ended the call before its turn.
+ * @msr:	In. Address of the register, all 32 bits of it.
+ * @msrdata:	In for a write: the value; bits that @wmask has clear keep the
+ *		value they have in the register. Out for a read that succeeded.
+ *		Otherwise left as it was.
+ * @wmask:	Out, for reads and writes: the write mask that the allowlist has
+ *		for this register; a set bit may be written. 0 if not listed.
+ *
+ * 32 bytes, of which those at offset 12 to 15 have no meaning.
+ */
+struct msr_batch_op {
+	__u16 cpu;
+	__u16 isrdmsr;
+	__s32 err;
+	__u32 msr;
+	__u64 msrdata;
+	__u64 wmask;
+};
+
+/**
+ * struct msr_batch_array - the argument of %X86_IOC_MSR_BATCH
+ * @numops:	In. Number of operations, 1 to %MSR_BATCH_MAX_OPS.
+ * @version:	In. MSR_SAFE_VERSION_u32 of msr_version.h, or 0 for a client that
+ *		knows of no versions.
+ * @ops:	In and out. The operations, @numops of them.
+ *
+ * 16 bytes.
+ */
+struct msr_batch_array {
+	__u32 numops;
+	__u32 version;
+	struct msr_batch_op *ops;
+};
+
+/** MSR_BATCH_MAX_OPS - most operations in one batch (4 MiB of them) */
+#define MSR_BATCH_MAX_OPS	131072
+
+/**
+ * X86_IOC_MSR_BATCH - execute a batch; the one ioctl of /dev/cpu/msr_batch
+ *
+ * Every operation is executed, whatever becomes of the others; those for one
+ * CPU in the order of the array. All are judged by one allowlist, the one in
+ * force when the call began.
+ *
+ * Returns 0 if every operation succeeded. Otherwise -1, with errno the first
+ * error in the order of the array, and every other operation carried out; or,
+ * with nothing carried out,
+ * %EBADF the file is not open for reading;
+ * %EFAULT the batch cannot be read (or, carried out, not written back);
+ * %ENOPROTOOPT @version is not one that the module serves;
+ * %EINVAL no operations;
+ * %E2BIG more than %MSR_BATCH_MAX_OPS operations, or no memory to hold them;
+ * %ENOMEM no memory for anything else;
+ * %ENOTTY another ioctl command, or a 32-bit program.
+ */
+#define X86_IOC_MSR_BATCH	_IOWR('c', 0xA2, struct msr_batch_array)
+
+#endif /* MSR_SAFE_H */

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The allowlist as a table, in two passes over its text: the first checks it
+ * all and counts, the second fills a table of that size.
+ */
+
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "msr_table.h"
+
+static const u16 no_slots[2];
+
+/* Nothing is listed. Its first reference is its own, so it is never freed. */
+struct msr_table msr_table_empty = {
+	.ref = KREF_INIT(1),
+	.index = { .slots = no_slots, .shift = 31, .mask = 1 },
+};
+
+/* Moves to the next token, over white space and comments; false at the end. */
+static bool find_token(struct msr_text *text)
+{
+	bool comment = false;
+
+	for (; text->pos < text->end; text->pos++) {
+		char c = *text->pos;
+
+		if (c == '\n') {
+			text->line++;
+			comment = false;
+		} else if (c == '#') {
+			comment = true;
+		} else if (!comment && !isspace(c)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Reads the token at @text->pos as a number no larger than @max. */
+static int read_number(struct msr_text *text, u64 max, u64 *value)
+{
+	char *token = text->pos;
+	char after;
+	int err;
+
+	while (text->pos < text->end && !isspace(*text->pos))
+		text->pos++;
+
+	after = *text->pos;
+	*text->pos = '\0';
+	err = kstrtoull(token, 0, value);
+	*text->pos = after;
+
+	if (!err && *value > max)
+		err = -ERANGE;
+	return err;
+}
+
+/* Return: 1 with an entry, 0 at the end of the text, or a negative errno. */
+static int read_entry(struct msr_text *text, struct msr_entry *entry)
+{
+	unsigned int line;
+	u64 addr;
+	int err;
+
+	if (!find_token(text))
+		return 0;
+	line = text->line;
+	err = read_number(text, U32_MAX, &addr);
+	if (err) {
+		text->why = err == -ERANGE ? "address over 32 bits" :
+					     "address is not a number";
+		return err;
+	}
+	entry->addr = addr;
+
+	if (!find_token(text)) {
+		text->line = line;
+		text->why = "address without a write mask";
+		return -EILSEQ;
+	}
+	err = read_number(text, U64_MAX, &entry->wmask);
+	if (err) {
+		text->why = err == -ERANGE ? "write mask over 64 bits" :
+					     "write mask is not a number";
+		return err;
+	}
+	return 1;
+}
+
+static void rewind_text(struct msr_text *text)
+{
+	text->pos = text->start;
+	text->line = 1;
+}
+
+/**
+ * msr_table_check() - first pass: is the text an allowlist?
+ * @text:	the text; @start and @end are set
+ *
+ * Context: any. Return: the number of entries, at least 1, or with @text->line
+ * and why set
+ * -EINVAL an address or a write mask is not a number, or there is a NUL byte;
+ * -ERANGE an address over 32 bits or a write mask over 64;
+ * -EILSEQ the text ends after an address;
+ * -ENOMSG there is no entry.
+ */
+int msr_table_check(struct msr_text *text)
+{
+	struct msr_entry entry;
+	int count = 0;
+	int err;
+
+	rewind_text(text);
+	if (memchr(text->start, '\0', text->end - text->start)) {
+		while (*text->pos)
+			if (*text->pos++ == '\n')
+				text->line++;
+		text->why = "NUL byte";
+		return -EINVAL;
+	}
+
+	while ((err = read_entry(text, &entry)) > 0)
+		count++;
+	if (err)
+		return err;
+	if (!count) {
+		text->why = "no entry found";
+		return -ENOMSG;
+	}
+	return count;
+}
+
+/**
+ * msr_table_make() - second pass: the table
+ * @text:	text that msr_table_check() has passed
+ * @count:	number of entries that it found
+ *
+ * Context: may sleep. Return: the table, with one reference, which is the
+ * caller's; or an error pointer, with @text->line and why set
+ * -ENOTUNIQ an address is listed twice;
+ * -ENOMEM no memory for the table.
+ */
+struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
+{
+	u32 nr_slots = roundup_pow_of_two(2 * count);
+	struct msr_table *table;
+	u16 *slots;
+
+	rewind_text(text);
+	/* Accounted: an open descriptor of the device can keep an old table. */
+	table = kvzalloc(struct_size(table, entries, count) + nr_slots * sizeof(*slots),
+			 GFP_KERNEL_ACCOUNT);
+	if (!table) {
+		text->why = "no memory for the table";
+		return ERR_PTR(-ENOMEM);
+	}
+	slots = (u16 *)&table->entries[count];
+	kref_init(&table->ref);
+	table->index.slots = slots;
+	table->index.entries = table->entries;
+	table->index.shift = 32 - ilog2(nr_slots);
+	table->index.mask = nr_slots - 1;
+
+	while (table->count < count &&
+	       read_entry(text, &table->entries[table->count]) > 0) {
+		u32 addr = table->entries[table->count].addr;
+		u32 slot = msr_index_slot(&table->index, addr);
+
+		if (msr_index_find(&table->index, addr)) {
+			text->why = "address is listed twice";
+			msr_table_put(table);
+			return ERR_PTR(-ENOTUNIQ);
+		}
+		while (slots[slot])
+			slot = (slot + 1) & table->index.mask;
+		slots[slot] = ++table->count;
+	}
+	return table;
+}
+
+static void table_free(struct kref *ref)
+{
+	kvfree(container_of(ref, struct msr_table, ref));
+}
+
+/**
+ * msr_table_put() - drop a reference
+ * @table:	on what; freed with its last one
+ *
+ * Context: may sleep.
+ */
+void msr_table_put(struct msr_table *table)
+{
+	kref_put(&table->ref, table_free);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The version device: /dev/cpu/msr_safe_version, and /dev/cpu/msr_version,
+ * which is the same device under its other documented name.
+ */
+
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/stringify.h>
+
+#include "msr_node.h"
+#include "msr_version.h"
+
+/* A packager's label may come from the command line: -DVERSION=\"2.0.0-site\" */
+#ifndef VERSION
+#define VERSION	__stringify(MSR_SAFE_VERSION_MAJOR) "."	\
+		__stringify(MSR_SAFE_VERSION_MINOR) "."	\
+		__stringify(MSR_SAFE_VERSION_PATCH)
+#endif
+
+MODULE_VERSION(VERSION);
+
+static const char version_text[] = VERSION "\n";
+
+static unsigned int mdev_msr_version;
+module_param(mdev_msr_version, uint, 0444);
+MODULE_PARM_DESC(mdev_msr_version, "Major number of the version device (0: dynamic)");
+
+static ssize_t version_read(struct file *file, char __user *buf, size_t count,
+			    loff_t *ppos)
+{
+	return simple_read_from_buffer(buf, count, ppos, version_text,
+				       sizeof(version_text) - 1);
+}
+
+static const struct file_operations version_fops = {
+	.owner = THIS_MODULE,
+	.llseek = no_seek_end_llseek,
+	.read = version_read,
+};
+
+static struct msr_node version_node = {
+	.name = "msr_safe_version",
+	.mode = 0444,
+	.fops = &version_fops,
+	.paths = { "cpu!msr_safe_version", "cpu!msr_version" },
+};
+
+/**
+ * msr_version_init() - make the version device
+ *
+ * Context: may sleep. Return: 0, or a negative errno with nothing left behind.
+ */
+int msr_version_init(void)
+{
+	return msr_node_init(&version_node, mdev_msr_version);
+}
+
+/** msr_version_uninit() - take the version device away. Context: may sleep. */
+void msr_version_uninit(void)
+{
+	msr_node_uninit(&version_node);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The version of msr-safe, stated here and nowhere else.
+ */
+#ifndef MSR_VERSION_H
+#define MSR_VERSION_H
+
+#define MSR_SAFE_VERSION_MAJOR	2
+#define MSR_SAFE_VERSION_MINOR	0
+#define MSR_SAFE_VERSION_PATCH	0
+
+/**
+ * MSR_SAFE_VERSION_u32 - the version as one number: 0x00MMmmpp
+ *
+ * What a client puts in &struct msr_batch_array.version.
+ */
+#define MSR_SAFE_VERSION_u32					\
+	(((__u32)MSR_SAFE_VERSION_MAJOR << 16) |		\
+	 ((__u32)MSR_SAFE_VERSION_MINOR << 8) |			\
+	 (__u32)MSR_SAFE_VERSION_PATCH)
+
+#ifdef __KERNEL__
+int msr_version_init(void);
+void msr_version_uninit(void);
+#endif
+
+#endif /* MSR_VERSION_H */
