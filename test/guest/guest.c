@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the tests in the guest have in common.
+ */
+
+#include <grp.h>
+#include <time.h>
+
+#include "guest.h"
+
+int open_path(const char *path, int flags)
+{
+	int fd = open(path, flags);
+
+	if (fd < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+int open_cpu(unsigned int cpu, const char *name, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/cpu/%u/%s", cpu, name);
+	return open(path, flags);
+}
+
+ssize_t write_list(const char *text)
+{
+	int fd = open_path(LIST_PATH, O_WRONLY);
+	ssize_t written = write(fd, text, strlen(text));
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return written;
+}
+
+void load_list(const char *text)
+{
+	assert_int_equal(write_list(text), strlen(text));
+}
+
+int clear_list(void **state)
+{
+	(void)state;
+	return write_list("\n") == 1 ? 0 : -1;
+}
+
+int run_batch_fd(int fd, struct msr_batch_op *ops, unsigned int count)
+{
+	struct msr_batch_array batch = {
+		.numops = count,
+		.version = MSR_SAFE_VERSION_u32,
+		.ops = ops,
+	};
+
+	return ioctl(fd, X86_IOC_MSR_BATCH, &batch);
+}
+
+int run_batch(struct msr_batch_op *ops, unsigned int count)
+{
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+	int result = run_batch_fd(fd, ops, count);
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return result;
+}
+
+uint64_t peek(unsigned int cpu, uint32_t msr)
+{
+	int fd = open_cpu(cpu, "msr", O_RDONLY);
+	uint64_t value;
+
+	assert_int_equal(pread(fd, &value, sizeof(value), msr), sizeof(value));
+	close(fd);
+	return value;
+}
+
+void poke(unsigned int cpu, uint32_t msr, uint64_t value)
+{
+	int fd = open_cpu(cpu, "msr", O_WRONLY);
+
+	assert_int_equal(pwrite(fd, &value, sizeof(value), msr), sizeof(value));
+	close(fd);
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int set_online(unsigned int cpu, bool online)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	return write_file(path, online ? "1" : "0");
+}
+
+int in_child(bool as_user, int (*function)(void *arg), void *arg)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (as_user && (setgroups(0, NULL) || setgid(1000) || setuid(1000)))
+			_exit(255);
+		_exit(function(arg));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+unsigned int cpus_online(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+}
+
+static int log_fd = -1;
+
+void mark_log(void)
+{
+	if (log_fd < 0)
+		log_fd = open_path("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	lseek(log_fd, 0, SEEK_END);
+}
+
+unsigned int count_in_log(const char *text)
+{
+	unsigned int count = 0;
+	char record[8192];
+	ssize_t len;
+
+	while ((len = read(log_fd, record, sizeof(record) - 1)) > 0) {
+		record[len] = '\0';
+		count += strstr(record, text) != NULL;
+	}
+	return count;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The version device.
+ */
+
+#include "guest.h"
+
+static const char *const names[] = { "/dev/cpu/msr_safe_version", "/dev/cpu/msr_version" };
+
+static void both_names_read_the_version(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		char text[64] = "";
+		int fd = open_path(names[i], O_RDONLY);
+
+		assert_int_equal(read(fd, text, sizeof(text)), 6);
+		assert_string_equal(text, "2.0.0\n");
+		assert_int_equal(read(fd, text, sizeof(text)), 0);
+		close(fd);
+	}
+}
+
+static int read_as_user(void *arg)
+{
+	char text[64];
+	int fd = open(arg, O_RDONLY);
+
+	return fd >= 0 && read(fd, text, sizeof(text)) == 6 ? 0 : 1;
+}
+
+static void anyone_reads_it(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(in_child(true, read_as_user, (void *)names[i]), 0);
+}
+
+static void nobody_writes_it(void **state)
+{
+	int fd = open_path(names[0], O_RDWR);
+
+	(void)state;
+	assert_fails(write(fd, "3", 1), EINVAL);
+	close(fd);
+}
+
+static void nodes_are_0444_minors_0_and_1_of_one_major(void **state)
+{
+	struct stat st[2];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_int_equal(stat(names[i], &st[i]), 0);
+		assert_int_equal(st[i].st_mode, S_IFCHR | 0444);
+		assert_int_equal(st[i].st_rdev & 0xff, i);
+	}
+	assert_int_equal(st[0].st_rdev >> 8, st[1].st_rdev >> 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_names_read_the_version),
+		cmocka_unit_test(anyone_reads_it),
+		cmocka_unit_test(nobody_writes_it),
+		cmocka_unit_test(nodes_are_0444_minors_0_and_1_of_one_major),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
