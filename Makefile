@@ -82,3 +82,25 @@ build/bench/bench: test/bench/bench.c msr_safe.h
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $<
 
 .PHONY: all help modules clean load unload examples packages
+
+# The demo has its own copy of the module, and needs none of the tests' libraries.
+
+demo-packages:
+	@test/vm/need gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip \
+		linux-headers-$(KERNEL)
+
+build/demo/msr-safe.ko: demo-packages $(SOURCES)
+	@mkdir -p $(@D) && cp -u $(SOURCES) $(@D)
+	@$(for_guests)
+
+build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | demo-packages
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
+
+$(EXAMPLES): examples/cpus.h
+
+demo: build/demo/msr-safe.ko build/demo/msr
+	@$(MAKE) -s examples
+	@test/vm/demo $(KERNEL) $^ build/example build/msr_top
+
+.PHONY: demo demo-packages

@@ -34,9 +34,9 @@
 #define MIN_READ_BSIZE	60
 
 static unsigned int mdev_msr_allowlist;
-module_param(mdev_msr_allowlist, uint, 0444);
+module_param_cb(mdev_msr_allowlist, &msr_major_ops, &mdev_msr_allowlist, 0444);
 MODULE_PARM_DESC(mdev_msr_allowlist, "Major number of the allowlist device (0: dynamic)");
-module_param_named(mdev_msr_approved_list, mdev_msr_allowlist, uint, 0444);
+module_param_cb(mdev_msr_approved_list, &msr_major_ops, &mdev_msr_allowlist, 0444);
 MODULE_PARM_DESC(mdev_msr_approved_list, "Former name of mdev_msr_allowlist");
 
 static bool approved_list_names;

@@ -33,7 +33,7 @@ static_assert(offsetof(struct msr_batch_array, ops) == 8);
 static_assert(X86_IOC_MSR_BATCH == 0xc01063a2);
 
 static unsigned int mdev_msr_batch;
-module_param(mdev_msr_batch, uint, 0444);
+module_param_cb(mdev_msr_batch, &msr_major_ops, &mdev_msr_batch, 0444);
 MODULE_PARM_DESC(mdev_msr_batch, "Major number of the batch device (0: dynamic)");
 
 static bool check_batch_version = true;

@@ -21,7 +21,7 @@
 #include "msr_version.h"
 
 static unsigned int mdev_msr_safe;
-module_param(mdev_msr_safe, uint, 0444);
+module_param_cb(mdev_msr_safe, &msr_major_ops, &mdev_msr_safe, 0444);
 MODULE_PARM_DESC(mdev_msr_safe, "Major number of the per-CPU devices (0: dynamic)");
 
 static enum cpuhp_state cpuhp_state;

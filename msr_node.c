@@ -8,6 +8,8 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kdev_t.h>
+#include <linux/kernel.h>
+#include <linux/moduleparam.h>
 #include <linux/printk.h>
 
 #include "msr_compat.h"
@@ -15,6 +17,21 @@
 
 /* Every minor is claimed, so that a major in use by anything else is EBUSY. */
 #define ALL_MINORS	(MINORMASK + 1)
+
+static int set_major(const char *text, const struct kernel_param *param)
+{
+	unsigned int major;
+
+	if (!text || kstrtouint(text, 0, &major) || major >= CHRDEV_MAJOR_MAX)
+		return -EINVAL;
+	*(unsigned int *)param->arg = major;
+	return 0;
+}
+
+const struct kernel_param_ops msr_major_ops = {
+	.set = set_major,
+	.get = param_get_uint,
+};
 
 /* NULL leaves the path to the device's name, in which ! stands for a slash. */
 static char *node_mode(msr_devnode_device *dev, umode_t *mode)
@@ -74,8 +91,8 @@ void msr_node_uninit(struct msr_node *node)
  * @node:	what to make; @node->name, mode, fops and paths are set
  * @major:	major number to claim, 1 to 511; 0 takes a free one
  *
- * Context: may sleep. Return: 0; -EINVAL for a major that cannot be, -EBUSY for
- * one that is taken, or another negative errno; then nothing is left behind.
+ * Context: may sleep. Return: 0; -EBUSY for a major that is taken, or another
+ * negative errno; then nothing is left behind.
  */
 int msr_node_init(struct msr_node *node, unsigned int major)
 {

@@ -6,6 +6,7 @@
 #define MSR_NODE_H
 
 #include <linux/fs.h>
+#include <linux/moduleparam.h>
 #include <linux/types.h>
 
 struct class;
@@ -30,6 +31,9 @@ struct msr_node {
 	unsigned int major;
 	struct class *class;
 };
+
+/* A module parameter that is a major number: 0 to 511, anything else is EINVAL */
+extern const struct kernel_param_ops msr_major_ops;
 
 int msr_node_init(struct msr_node *node, unsigned int major);
 void msr_node_uninit(struct msr_node *node);

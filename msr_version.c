@@ -23,7 +23,7 @@ MODULE_VERSION(VERSION);
 static const char version_text[] = VERSION "\n";
 
 static unsigned int mdev_msr_version;
-module_param(mdev_msr_version, uint, 0444);
+module_param_cb(mdev_msr_version, &msr_major_ops, &mdev_msr_version, 0444);
 MODULE_PARM_DESC(mdev_msr_version, "Major number of the version device (0: dynamic)");
 
 static ssize_t version_read(struct file *file, char __user *buf, size_t count,

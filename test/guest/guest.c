@@ -69,6 +69,11 @@ int run_batch(struct msr_batch_op *ops, unsigned int count)
 	return result;
 }
 
+void *no_memory(void)
+{
+	return (void *)(uintptr_t)8;
+}
+
 uint64_t peek(unsigned int cpu, uint32_t msr)
 {
 	int fd = open_cpu(cpu, "msr", O_RDONLY);

@@ -83,6 +83,9 @@ static inline struct msr_batch_op write_op(unsigned int cpu, uint32_t msr, uint6
 	return (struct msr_batch_op){ .cpu = cpu, .msr = msr, .msrdata = value };
 }
 
+/* An address at which there is nothing. */
+void *no_memory(void);
+
 /* The register itself, past the allowlist: through the kernel's own msr driver. */
 uint64_t peek(unsigned int cpu, uint32_t msr);
 void poke(unsigned int cpu, uint32_t msr, uint64_t value);

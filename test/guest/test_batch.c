@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The batch device.
+ */
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "guest.h"
+
+#define LAST_CPU	3
+#define MAX_OPS		131072
+
+static const char list[] =
+	"0x402 0xffffffffffffffff\n"		/* STORE_A: all of it */
+	"0x406 0x00000000ffff0000\n"		/* STORE_B: some bits */
+	"0x40a 0\n"				/* STORE_C: read only */
+	"0xc0000103 0\n"			/* CPU_NUMBER */
+	"0x6e1 0xffffffffffffffff\n";		/* FAULTING */
+
+static struct msr_batch_op *many;	/* MAX_OPS + 1 of them */
+
+static int load_the_list(void **state)
+{
+	(void)state;
+	load_list(list);
+	return 0;
+}
+
+static int allocate(void **state)
+{
+	(void)state;
+	many = calloc(MAX_OPS + 1, sizeof(*many));
+	return many ? 0 : -1;
+}
+
+static int all_cpus_on(void **state)
+{
+	(void)state;
+	set_online(LAST_CPU, true);
+	return 0;
+}
+
+static void pin_to(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+static int unpin(void **state)
+{
+	cpu_set_t set;
+	unsigned int i;
+
+	(void)state;
+	CPU_ZERO(&set);
+	for (i = 0; i < cpus_online(); i++)
+		CPU_SET(i, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int batch_ioctl(unsigned int numops, uint32_t version, struct msr_batch_op *ops)
+{
+	struct msr_batch_array batch = { .numops = numops, .version = version, .ops = ops };
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+	int result = ioctl(fd, X86_IOC_MSR_BATCH, &batch);
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return result;
+}
+
+static void the_node_is_0600(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(BATCH_PATH, &st), 0);
+	assert_int_equal(st.st_mode, S_IFCHR | 0600);
+}
+
+static void reads_are_of_the_registers_on_their_cpus(void **state)
+{
+	struct msr_batch_op ops[8];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		poke(i % 4, i < 4 ? STORE_A : STORE_B, 0x1111111100000000 + i);
+		ops[i] = read_op(i % 4, i < 4 ? STORE_A : STORE_B);
+		ops[i].isrdmsr = i % 2 ? 1 : 0x8000;	/* anything but 0 */
+		ops[i].err = 99;
+	}
+	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		assert_int_equal(ops[i].err, 0);
+		assert_int_equal(ops[i].msrdata, 0x1111111100000000 + i);
+	}
+}
+
+static void writes_are_to_the_registers_on_their_cpus(void **state)
+{
+	struct msr_batch_op ops[4];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		ops[i] = write_op(i, STORE_A, 0xffeeddcc00000000 + i);
+	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		assert_int_equal(peek(i, STORE_A), 0xffeeddcc00000000 + i);
+}
+
+static void a_masked_write_keeps_the_other_bits(void **state)
+{
+	struct msr_batch_op ops[4];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		poke(i, STORE_B, 0xaaaaaaaaaaaaaaaa);
+		ops[i] = write_op(i, STORE_B, 0x5555555555555555);
+	}
+	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		assert_int_equal(peek(i, STORE_B), 0xaaaaaaaa5555aaaa);
+}
+
+static void a_write_reports_err_and_wmask_alone(void **state)
+{
+	struct msr_batch_op op = write_op(1, STORE_B, 0x5555555555555555);
+
+	(void)state;
+	poke(1, STORE_B, 0xaaaaaaaaaaaaaaaa);
+	op.err = 99;
+	assert_int_equal(run_batch(&op, 1), 0);
+	assert_int_equal(op.err, 0);
+	assert_int_equal(op.wmask, 0xffff0000);
+	assert_int_equal(op.msrdata, 0x5555555555555555);
+}
+
+static void wmask_is_that_of_the_list_on_reads_and_writes(void **state)
+{
+	struct msr_batch_op ops[] = {
+		read_op(0, STORE_A), write_op(0, STORE_A, 0), read_op(0, STORE_B),
+		read_op(0, STORE_C), write_op(0, STORE_C, 0), read_op(0, STORE_D),
+	};
+	static const uint64_t masks[] = { UINT64_MAX, UINT64_MAX, 0xffff0000, 0, 0, 0 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		ops[i].wmask = 0x1234;
+	run_batch(ops, ARRAY_SIZE(ops));
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		assert_int_equal(ops[i].wmask, masks[i]);
+}
+
+static void inputs_and_padding_stay_as_they_were(void **state)
+{
+	struct msr_batch_op ops[20], before[20];
+	unsigned int i;
+
+	(void)state;
+	memset(ops, 0xa5, sizeof(ops));
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		ops[i].cpu = i % 4;
+		ops[i].msr = STORE_A;
+	}
+	memcpy(before, ops, sizeof(ops));
+	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		before[i].err = ops[i].err;
+		before[i].msrdata = ops[i].msrdata;
+		before[i].wmask = ops[i].wmask;
+	}
+	assert_memory_equal(ops, before, sizeof(ops));
+}
+
+/* One of each: what the list has to say, and the CPU. */
+static void every_operation_is_executed_and_has_its_own_err(void **state)
+{
+	struct msr_batch_op ops[] = {
+		write_op(0, STORE_A, 1),
+		write_op(1, FAULTING, UINT64_C(1) << 40),
+		write_op(2, STORE_A, 2),
+		read_op(0, STORE_D),
+		write_op(1, STORE_D, 9),
+		write_op(3, STORE_A, 3),
+		write_op(1, STORE_C, 9),
+		read_op(4, STORE_A),
+		write_op(65535, STORE_A, 9),
+		read_op(0, STORE_A),
+		read_op(3, CPU_NUMBER),
+		read_op(1, STORE_C),
+	};
+	static const int errs[] = {
+		0, -EIO, 0, -EACCES, -EACCES, 0, -EROFS, -ENXIO, -ENXIO, 0, 0, 0,
+	};
+	unsigned int i;
+
+	(void)state;
+	poke(1, STORE_C, 0x77);
+	poke(1, STORE_D, 0x77);
+	assert_fails(run_batch(ops, ARRAY_SIZE(ops)), EIO);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		assert_int_equal(ops[i].err, errs[i]);
+	assert_int_equal(peek(0, STORE_A), 1);
+	assert_int_equal(peek(2, STORE_A), 2);
+	assert_int_equal(peek(3, STORE_A), 3);
+	assert_int_equal(peek(1, STORE_D), 0x77);
+	assert_int_equal(ops[9].msrdata, 1);
+	assert_int_equal(ops[10].msrdata, 3);
+	assert_int_equal(ops[11].msrdata, 0x77);
+}
+
+static void the_first_error_in_array_order_is_returned(void **state)
+{
+	static const struct {
+		struct msr_batch_op op;
+		int err;
+	} bad[] = {
+		{ { .cpu = 3, .msr = FAULTING, .msrdata = UINT64_C(1) << 40 }, EIO },
+		{ { .cpu = 0, .msr = STORE_D, .isrdmsr = 1 }, EACCES },
+		{ { .cpu = 1, .msr = STORE_C }, EROFS },
+		{ { .cpu = 999, .msr = STORE_A, .isrdmsr = 1 }, ENXIO },
+	};
+	struct msr_batch_op ops[40];
+	unsigned int i, j, first;
+
+	(void)state;
+	/* Each kind first, the others behind it, in a small batch and a larger one */
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		for (first = 0; first < 30; first += 7) {
+			for (j = 0; j < ARRAY_SIZE(ops); j++)
+				ops[j] = read_op(j % 4, STORE_A);
+			for (j = 0; j < ARRAY_SIZE(bad); j++)
+				ops[first + j] = bad[(i + j) % ARRAY_SIZE(bad)].op;
+			assert_fails(run_batch(ops, ARRAY_SIZE(ops)), bad[i].err);
+			assert_int_equal(ops[0].err, first ? 0 : -bad[i].err);
+			assert_int_equal(ops[39].err, 0);
+		}
+	}
+}
+
+static void a_read_that_failed_leaves_msrdata(void **state)
+{
+	struct msr_batch_op ops[] = { read_op(0, STORE_D), read_op(999, STORE_A) };
+
+	(void)state;
+	ops[0].msrdata = ops[1].msrdata = 0x1234;
+	assert_fails(run_batch(ops, 2), EACCES);
+	assert_int_equal(ops[0].msrdata, 0x1234);
+	assert_int_equal(ops[1].msrdata, 0x1234);
+}
+
+static void an_offline_cpu_is_enxio_and_the_others_are_executed(void **state)
+{
+	struct msr_batch_op ops[60];
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(set_online(LAST_CPU, false), 0);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		ops[i] = read_op(i % 4, CPU_NUMBER);
+	assert_fails(run_batch(ops, ARRAY_SIZE(ops)), ENXIO);
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		assert_int_equal(ops[i].err, i % 4 == LAST_CPU ? -ENXIO : 0);
+		if (i % 4 != LAST_CPU)
+			assert_int_equal(ops[i].msrdata, i % 4);
+	}
+	/* Alone, too */
+	ops[0] = read_op(LAST_CPU, CPU_NUMBER);
+	ops[1] = read_op(LAST_CPU, CPU_NUMBER);
+	assert_fails(run_batch(ops, 1), ENXIO);
+	assert_fails(run_batch(ops, 2), ENXIO);
+	assert_int_equal(ops[1].err, -ENXIO);
+}
+
+/* A batch for the caller's CPU, for one other, and for all go different ways. */
+static void order_is_kept_on_each_cpu(void **state)
+{
+	static const unsigned int cpus[][4] = {
+		{ 1, 1, 1, 1 }, { 2, 2, 2, 2 }, { 0, 1, 2, 3 }, { 3, 3, 0, 1 },
+	};
+	const unsigned int count = 20000;
+	unsigned int i, way;
+
+	(void)state;
+	pin_to(1);
+	for (way = 0; way < ARRAY_SIZE(cpus); way++) {
+		/* Each write is read back by the next operation on its CPU. */
+		for (i = 0; i < count; i++) {
+			unsigned int cpu = cpus[way][i / 2 % 4];
+
+			many[i] = i % 2 ? read_op(cpu, STORE_A) : write_op(cpu, STORE_A, i + way);
+		}
+		assert_int_equal(run_batch(many, count), 0);
+		for (i = 1; i < count; i += 2)
+			assert_int_equal(many[i].msrdata, i - 1 + way);
+	}
+}
+
+static void a_hundred_thousand_operations_are_served_in_one_call(void **state)
+{
+	const unsigned int count = 100000;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < count; i++)
+		many[i] = read_op(i % 4, CPU_NUMBER);
+	many[77777].msr = STORE_D;
+	assert_fails(run_batch(many, count), EACCES);
+	for (i = 0; i < count; i++) {
+		assert_int_equal(many[i].err, i == 77777 ? -EACCES : 0);
+		if (i != 77777)
+			assert_int_equal(many[i].msrdata, i % 4);
+	}
+}
+
+static void as_many_operations_as_the_header_says_are_served(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(MSR_BATCH_MAX_OPS, MAX_OPS);
+	for (i = 0; i < MAX_OPS; i++)
+		many[i] = read_op(2, CPU_NUMBER);
+	assert_int_equal(run_batch(many, MAX_OPS), 0);
+	for (i = 0; i < MAX_OPS; i++)
+		assert_int_equal(many[i].msrdata, 2);
+}
+
+static void more_operations_are_e2big(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	poke(0, STORE_A, 0);
+	for (i = 0; i < MAX_OPS + 1; i++)
+		many[i] = write_op(0, STORE_A, 1);
+	assert_fails(run_batch(many, MAX_OPS + 1), E2BIG);
+	assert_fails(run_batch(many, UINT32_MAX), E2BIG);
+	assert_int_equal(peek(0, STORE_A), 0);
+}
+
+static void no_operations_are_einval(void **state)
+{
+	(void)state;
+	assert_fails(run_batch(many, 0), EINVAL);
+}
+
+static void a_descriptor_not_open_for_reading_is_ebadf(void **state)
+{
+	struct msr_batch_op op = read_op(0, STORE_A);
+	int fd = open_path(BATCH_PATH, O_WRONLY);
+
+	(void)state;
+	assert_fails(run_batch_fd(fd, &op, 1), EBADF);
+	close(fd);
+	fd = open_path(BATCH_PATH, O_RDWR);
+	assert_int_equal(run_batch_fd(fd, &op, 1), 0);
+	close(fd);
+}
+
+static void another_command_is_enotty(void **state)
+{
+	struct msr_batch_op op = read_op(0, STORE_A);
+	struct msr_batch_array batch = { .numops = 1, .ops = &op };
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+
+	(void)state;
+	assert_fails(ioctl(fd, _IOWR('c', 0xA3, struct msr_batch_array), &batch), ENOTTY);
+	assert_fails(ioctl(fd, _IOW('c', 0xA2, struct msr_batch_array), &batch), ENOTTY);
+	assert_fails(ioctl(fd, _IOWR('c', 0xA2, uint32_t), &batch), ENOTTY);
+	close(fd);
+}
+
+/* A system call as a 32-bit program makes it, by its way into the kernel */
+static long ioctl_of_32_bits(int fd, unsigned long cmd, void *arg)
+{
+	long result;
+
+	asm volatile("int $0x80" : "=a" (result)
+		     : "a" (54), "b" ((long)fd), "c" (cmd), "d" (arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return result;
+}
+
+static void a_32_bit_program_is_enotty(void **state)
+{
+	struct msr_batch_array *batch = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					     MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+
+	(void)state;
+	batch->numops = 1;
+	batch->ops = (struct msr_batch_op *)(batch + 1);
+	*batch->ops = read_op(0, STORE_A);
+	assert_int_equal(ioctl(fd, X86_IOC_MSR_BATCH, batch), 0);
+	assert_int_equal(ioctl_of_32_bits(fd, X86_IOC_MSR_BATCH, batch), -ENOTTY);
+	/* As wide as its own layout would be */
+	assert_int_equal(ioctl_of_32_bits(fd, _IOC(_IOC_READ | _IOC_WRITE, 'c', 0xA2, 12), batch),
+			 -ENOTTY);
+	close(fd);
+	munmap(batch, 4096);
+}
+
+static void a_batch_that_cannot_be_read_is_efault_and_executes_nothing(void **state)
+{
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct msr_batch_op *ops = (struct msr_batch_op *)(pages + 4096) - 2;
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+
+	(void)state;
+	assert_fails(ioctl(fd, X86_IOC_MSR_BATCH, no_memory()), EFAULT);
+	close(fd);
+	assert_fails(run_batch(no_memory(), 1), EFAULT);
+	assert_fails(run_batch((void *)(UINT64_MAX - 4095), 1), EFAULT);
+	assert_fails(run_batch((void *)UINT64_C(0x00007ffffffff000), MAX_OPS), EFAULT);
+
+	/* Its third operation is not there. */
+	assert_int_equal(munmap(pages + 4096, 4096), 0);
+	poke(0, STORE_A, 0x77);
+	ops[0] = ops[1] = write_op(0, STORE_A, 1);
+	assert_fails(run_batch(ops, 3), EFAULT);
+	assert_fails(run_batch(ops, 100), EFAULT);
+	assert_int_equal(peek(0, STORE_A), 0x77);
+	munmap(pages, 4096);
+}
+
+static void a_batch_that_cannot_be_written_back_is_efault(void **state)
+{
+	struct msr_batch_op *ops = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	ops[0] = write_op(0, STORE_A, 0x1357);
+	assert_int_equal(mprotect(ops, 4096, PROT_READ), 0);
+	assert_fails(run_batch(ops, 1), EFAULT);
+	assert_int_equal(peek(0, STORE_A), 0x1357);
+	munmap(ops, 4096);
+}
+
+static void versions_that_are_served(void **state)
+{
+	static const uint32_t served[] = { 0, 0x020000, 0x020001, 0x0200ff };
+	struct msr_batch_op op = read_op(0, STORE_A);
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(served); i++)
+		assert_int_equal(batch_ioctl(1, served[i], &op), 0);
+}
+
+static void other_versions_are_enoprotoopt_and_execute_nothing(void **state)
+{
+	static const uint32_t refused[] = {
+		1, 0x010000, 0x0100ff, 0x01ff00, 0x020100, 0x02ff00, 0x030000, 0x01020000,
+		0xff020000, UINT32_MAX,
+	};
+	struct msr_batch_op op = write_op(0, STORE_A, 1);
+	unsigned int i;
+
+	(void)state;
+	poke(0, STORE_A, 0x77);
+	for (i = 0; i < ARRAY_SIZE(refused); i++)
+		assert_fails(batch_ioctl(1, refused[i], &op), ENOPROTOOPT);
+	assert_int_equal(peek(0, STORE_A), 0x77);
+}
+
+static int user_opens(void *arg)
+{
+	(void)arg;
+	return open(BATCH_PATH, O_RDONLY) < 0 ? errno : 0;
+}
+
+static int user_runs_a_batch(void *arg)
+{
+	struct msr_batch_op ops[] = {
+		write_op(2, STORE_A, 0x4321), read_op(2, STORE_A), read_op(2, STORE_D),
+	};
+	int fd = open(BATCH_PATH, O_RDONLY);
+
+	(void)arg;
+	if (fd < 0 || run_batch_fd(fd, ops, 3) != -1 || errno != EACCES)
+		return 1;
+	return ops[0].err == 0 && ops[1].msrdata == 0x4321 && ops[2].err == -EACCES ? 0 : 2;
+}
+
+static void a_user_without_file_permission_cannot_open(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(true, user_opens, NULL), EACCES);
+}
+
+static void a_user_with_file_permission_needs_no_capability(void **state)
+{
+	(void)state;
+	assert_int_equal(chown(BATCH_PATH, 0, 1000), 0);
+	assert_int_equal(chmod(BATCH_PATH, 0640), 0);
+	assert_int_equal(in_child(true, user_runs_a_batch, NULL), 0);
+	assert_int_equal(chmod(BATCH_PATH, 0600), 0);
+}
+
+static void it_is_not_read_or_written(void **state)
+{
+	int fd = open_path(BATCH_PATH, O_RDWR);
+	char buf[64];
+
+	(void)state;
+	assert_fails(read(fd, buf, sizeof(buf)), EINVAL);
+	assert_fails(write(fd, buf, sizeof(buf)), EINVAL);
+	close(fd);
+}
+
+/*
+ * A process is killed in the middle of a batch in memory that it shares with
+ * this one. What was executed and what was not must be told apart by err.
+ */
+static unsigned int kill_in_a_batch(unsigned int nr_cpus, useconds_t after)
+{
+	struct msr_batch_op *ops = mmap(NULL, MAX_OPS * sizeof(*ops), PROT_READ | PROT_WRITE,
+					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	unsigned int i, executed = 0, interrupted = 0, untouched = 0;
+	bool ended[4] = { false };
+	int status;
+	pid_t pid;
+
+	for (i = 0; i < MAX_OPS; i++) {
+		ops[i] = read_op(i % nr_cpus, CPU_NUMBER);
+		ops[i].err = 1;
+		ops[i].msrdata = 0xdead;
+	}
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		run_batch(ops, MAX_OPS);
+		pause();
+	}
+	usleep(after);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+
+	for (i = 0; i < MAX_OPS; i++) {
+		switch (ops[i].err) {
+		case 0:
+			assert_int_equal(ops[i].msrdata, i % nr_cpus);
+			assert_false(ended[i % nr_cpus]);
+			executed++;
+			break;
+		case -EINTR:
+			assert_int_equal(ops[i].msrdata, 0xdead);
+			ended[i % nr_cpus] = true;
+			interrupted++;
+			break;
+		case 1:
+			untouched++;
+			break;
+		default:
+			fail_msg("err %d", ops[i].err);
+		}
+	}
+	munmap(ops, MAX_OPS * sizeof(*ops));
+	assert_true(untouched == 0 || untouched == MAX_OPS);
+	return executed ? interrupted : 0;
+}
+
+static void a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr(void **state)
+{
+	unsigned int nr_cpus;
+
+	(void)state;
+	for (nr_cpus = 1; nr_cpus <= 4; nr_cpus += 3) {
+		unsigned int tries = 0;
+
+		/* The signal is to fall into the batch: a little later each time */
+		while (!kill_in_a_batch(nr_cpus, 1000 + tries % 100 * 500))
+			assert_true(++tries < 600);
+	}
+}
+
+int main(void)
+{
+#define test(f)		cmocka_unit_test_setup(f, load_the_list)
+#define test_then(f, g)	cmocka_unit_test_setup_teardown(f, load_the_list, g)
+	const struct CMUnitTest tests[] = {
+		test(the_node_is_0600),
+		test(reads_are_of_the_registers_on_their_cpus),
+		test(writes_are_to_the_registers_on_their_cpus),
+		test(a_masked_write_keeps_the_other_bits),
+		test(a_write_reports_err_and_wmask_alone),
+		test(wmask_is_that_of_the_list_on_reads_and_writes),
+		test(inputs_and_padding_stay_as_they_were),
+		test(every_operation_is_executed_and_has_its_own_err),
+		test(the_first_error_in_array_order_is_returned),
+		test(a_read_that_failed_leaves_msrdata),
+		test_then(an_offline_cpu_is_enxio_and_the_others_are_executed, all_cpus_on),
+		test_then(order_is_kept_on_each_cpu, unpin),
+		test(a_hundred_thousand_operations_are_served_in_one_call),
+		test(as_many_operations_as_the_header_says_are_served),
+		test(more_operations_are_e2big),
+		test(no_operations_are_einval),
+		test(a_descriptor_not_open_for_reading_is_ebadf),
+		test(another_command_is_enotty),
+		test(a_32_bit_program_is_enotty),
+		test(a_batch_that_cannot_be_read_is_efault_and_executes_nothing),
+		test(a_batch_that_cannot_be_written_back_is_efault),
+		test(versions_that_are_served),
+		test(other_versions_are_enoprotoopt_and_execute_nothing),
+		test(a_user_without_file_permission_cannot_open),
+		test(a_user_with_file_permission_needs_no_capability),
+		test(it_is_not_read_or_written),
+		test(a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr),
+	};
+
+	return cmocka_run_group_tests(tests, allocate, NULL);
+}

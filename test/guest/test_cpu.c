@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The per-CPU devices.
+ */
+
+#include <sys/sysmacros.h>
+
+#include "guest.h"
+
+#define LAST_CPU	3
+
+static const char list[] =
+	"0x402 0xffffffffffffffff\n"		/* STORE_A: all of it */
+	"0x406 0x00000000ffff0000\n"		/* STORE_B: some bits */
+	"0x40a 0\n"				/* STORE_C: read only */
+	"0xc0000103 0\n"			/* CPU_NUMBER */
+	"0x6e1 0xffffffffffffffff\n";		/* FAULTING */
+
+static int load_the_list(void **state)
+{
+	(void)state;
+	load_list(list);
+	return 0;
+}
+
+static int open_safe(unsigned int cpu, int flags)
+{
+	int fd = open_cpu(cpu, "msr_safe", flags);
+
+	if (fd < 0)
+		fail_msg("msr_safe of CPU %u: %s", cpu, strerror(errno));
+	return fd;
+}
+
+static uint64_t get(int fd, uint32_t msr)
+{
+	uint64_t value = 0xdeadbeefdeadbeef;
+
+	assert_int_equal(pread(fd, &value, sizeof(value), msr), 8);
+	return value;
+}
+
+static void put(int fd, uint32_t msr, uint64_t value)
+{
+	assert_int_equal(pwrite(fd, &value, sizeof(value), msr), 8);
+}
+
+static void every_online_cpu_has_a_node_of_mode_0600(void **state)
+{
+	struct stat st;
+	char path[64];
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < cpus_online(); i++) {
+		snprintf(path, sizeof(path), "/dev/cpu/%u/msr_safe", i);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode, S_IFCHR | 0600);
+		assert_int_equal(st.st_uid, 0);
+		assert_int_equal(minor(st.st_rdev), i);
+	}
+}
+
+static void a_read_is_of_the_register_on_that_cpu(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < cpus_online(); i++) {
+		int fd = open_safe(i, O_RDONLY);
+
+		poke(i, STORE_A, 0x1122334455667700 + i);
+		assert_int_equal(get(fd, STORE_A), 0x1122334455667700 + i);
+		assert_int_equal(get(fd, CPU_NUMBER), i);
+		close(fd);
+	}
+}
+
+static void a_write_is_to_the_register_on_that_cpu(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < cpus_online(); i++) {
+		int fd = open_safe(i, O_WRONLY);
+
+		put(fd, STORE_A, 0x8877665544332200 + i);
+		close(fd);
+	}
+	for (i = 0; i < cpus_online(); i++)
+		assert_int_equal(peek(i, STORE_A), 0x8877665544332200 + i);
+}
+
+static void a_masked_write_keeps_the_other_bits(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < cpus_online(); i++) {
+		int fd = open_safe(i, O_RDWR);
+
+		poke(i, STORE_B, 0xaaaaaaaaaaaaaaaa);
+		put(fd, STORE_B, 0x5555555555555555);
+		assert_int_equal(peek(i, STORE_B), 0xaaaaaaaa5555aaaa);
+		close(fd);
+	}
+}
+
+static void the_file_position_is_the_address_and_stays(void **state)
+{
+	int fd = open_safe(0, O_RDWR);
+	uint64_t value = 0x1234;
+
+	(void)state;
+	assert_int_equal(lseek(fd, STORE_A, SEEK_SET), STORE_A);
+	assert_int_equal(write(fd, &value, 8), 8);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), STORE_A);
+	value = 0;
+	assert_int_equal(read(fd, &value, 8), 8);
+	assert_int_equal(value, 0x1234);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), STORE_A);
+	assert_int_equal(lseek(fd, STORE_B - STORE_A, SEEK_CUR), STORE_B);
+	poke(0, STORE_B, 0x99);
+	assert_int_equal(read(fd, &value, 8), 8);
+	assert_int_equal(value, 0x99);
+	close(fd);
+}
+
+static void llseek_with_seek_end_is_einval(void **state)
+{
+	int fd = open_safe(0, O_RDONLY);
+
+	(void)state;
+	assert_fails(lseek(fd, 0, SEEK_END), EINVAL);
+	close(fd);
+}
+
+static void any_count_but_8_is_einval_and_does_nothing(void **state)
+{
+	static const size_t counts[] = { 0, 1, 4, 7, 9, 16, 4096 };
+	static char buf[4096];
+	int fd = open_safe(0, O_RDWR);
+	unsigned int i;
+
+	(void)state;
+	poke(0, STORE_A, 0x77);
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		assert_fails(pread(fd, buf, counts[i], STORE_A), EINVAL);
+		assert_fails(pwrite(fd, buf, counts[i], STORE_A), EINVAL);
+	}
+	assert_int_equal(peek(0, STORE_A), 0x77);
+	close(fd);
+}
+
+static void an_unlisted_register_is_eacces(void **state)
+{
+	int fd = open_safe(0, O_RDWR);
+	uint64_t value = 5;
+
+	(void)state;
+	poke(0, STORE_D, 0x77);
+	assert_fails(pread(fd, &value, 8, STORE_D), EACCES);
+	assert_int_equal(value, 5);
+	assert_fails(pwrite(fd, &value, 8, STORE_D), EACCES);
+	assert_int_equal(peek(0, STORE_D), 0x77);
+	close(fd);
+}
+
+static void a_write_to_a_read_only_register_is_eacces(void **state)
+{
+	int fd = open_safe(0, O_RDWR);
+	uint64_t value = 5;
+
+	(void)state;
+	poke(0, STORE_C, 0x77);
+	assert_int_equal(get(fd, STORE_C), 0x77);
+	assert_fails(pwrite(fd, &value, 8, STORE_C), EACCES);
+	assert_int_equal(peek(0, STORE_C), 0x77);
+	close(fd);
+}
+
+static void an_address_over_32_bits_is_eacces(void **state)
+{
+	int fd = open_safe(0, O_RDWR);
+	uint64_t value = 5;
+
+	(void)state;
+	poke(0, STORE_A, 0x77);
+	assert_fails(pread(fd, &value, 8, 0x100000000 + STORE_A), EACCES);
+	assert_fails(pwrite(fd, &value, 8, 0x100000000 + STORE_A), EACCES);
+	assert_int_equal(peek(0, STORE_A), 0x77);
+	close(fd);
+}
+
+static void a_bad_buffer_is_efault(void **state)
+{
+	int fd = open_safe(0, O_RDWR);
+
+	(void)state;
+	poke(0, STORE_A, 0x77);
+	assert_fails(pread(fd, no_memory(), 8, STORE_A), EFAULT);
+	assert_fails(pwrite(fd, no_memory(), 8, STORE_A), EFAULT);
+	assert_int_equal(peek(0, STORE_A), 0x77);
+	close(fd);
+}
+
+static void a_general_protection_fault_is_eio(void **state)
+{
+	int fd = open_safe(0, O_RDWR);
+	uint64_t value = UINT64_C(1) << 40;
+	unsigned int i;
+
+	(void)state;
+	assert_fails(pwrite(fd, &value, 8, FAULTING), EIO);
+	close(fd);
+	for (i = 1; i < cpus_online(); i++) {
+		fd = open_safe(i, O_RDWR);
+		assert_fails(pwrite(fd, &value, 8, FAULTING), EIO);
+		close(fd);
+	}
+}
+
+static void descriptors_do_what_they_were_opened_for(void **state)
+{
+	uint64_t value = 5;
+	int fd;
+
+	(void)state;
+	fd = open_safe(0, O_RDONLY);
+	assert_fails(pwrite(fd, &value, 8, STORE_A), EBADF);
+	close(fd);
+	fd = open_safe(0, O_WRONLY);
+	assert_fails(pread(fd, &value, 8, STORE_A), EBADF);
+	close(fd);
+}
+
+static void there_is_no_ioctl(void **state)
+{
+	int fd = open_safe(0, O_RDWR);
+
+	(void)state;
+	assert_fails(ioctl(fd, X86_IOC_MSR_BATCH, NULL), ENOTTY);
+	close(fd);
+}
+
+static void opening_a_cpu_that_does_not_exist_is_enxio(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat("/dev/cpu/0/msr_safe", &st), 0);
+	assert_int_equal(mknod("/tmp/none", S_IFCHR | 0600, makedev(major(st.st_rdev), 200)), 0);
+	assert_fails(open("/tmp/none", O_RDONLY), ENXIO);
+	unlink("/tmp/none");
+	assert_int_equal(mknod("/tmp/none", S_IFCHR | 0600, makedev(major(st.st_rdev), 70000)), 0);
+	assert_fails(open("/tmp/none", O_RDONLY), ENXIO);
+	unlink("/tmp/none");
+}
+
+static int all_cpus_on(void **state)
+{
+	(void)state;
+	set_online(LAST_CPU, true);
+	unlink("/tmp/last");
+	return 0;
+}
+
+static void opening_a_cpu_that_is_offline_is_enxio(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat("/dev/cpu/3/msr_safe", &st), 0);
+	assert_int_equal(mknod("/tmp/last", S_IFCHR | 0600, st.st_rdev), 0);
+	close(open_path("/tmp/last", O_RDONLY));
+	assert_int_equal(set_online(LAST_CPU, false), 0);
+	assert_fails(open("/tmp/last", O_RDONLY), ENXIO);
+}
+
+static void a_node_goes_and_comes_with_its_cpu(void **state)
+{
+	(void)state;
+	assert_int_equal(set_online(LAST_CPU, false), 0);
+	assert_int_not_equal(access("/dev/cpu/3/msr_safe", F_OK), 0);
+	assert_int_equal(set_online(LAST_CPU, true), 0);
+	assert_int_equal(access("/dev/cpu/3/msr_safe", F_OK), 0);
+}
+
+static void a_descriptor_of_a_cpu_that_left_gives_enxio_until_it_returns(void **state)
+{
+	int fd = open_safe(LAST_CPU, O_RDWR);
+	uint64_t value = 5;
+
+	(void)state;
+	assert_int_equal(set_online(LAST_CPU, false), 0);
+	assert_fails(pread(fd, &value, 8, STORE_A), ENXIO);
+	assert_int_equal(value, 5);
+	assert_fails(pwrite(fd, &value, 8, STORE_A), ENXIO);
+	assert_int_equal(set_online(LAST_CPU, true), 0);
+	assert_int_equal(get(fd, CPU_NUMBER), LAST_CPU);
+	close(fd);
+}
+
+static int user_opens(void *arg)
+{
+	(void)arg;
+	return open_cpu(0, "msr_safe", O_RDWR) < 0 ? errno : 0;
+}
+
+static int user_reads_and_writes(void *arg)
+{
+	int fd = open_cpu(0, "msr_safe", O_RDWR);
+	uint64_t value = 0xabcd;
+
+	(void)arg;
+	if (fd < 0 || pwrite(fd, &value, 8, STORE_A) != 8)
+		return 1;
+	value = 0;
+	return pread(fd, &value, 8, STORE_A) == 8 && value == 0xabcd ? 0 : 2;
+}
+
+static void a_user_without_file_permission_cannot_open(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(true, user_opens, NULL), EACCES);
+}
+
+static void a_user_with_file_permission_needs_no_capability(void **state)
+{
+	(void)state;
+	assert_int_equal(chown("/dev/cpu/0/msr_safe", 0, 1000), 0);
+	assert_int_equal(chmod("/dev/cpu/0/msr_safe", 0660), 0);
+	assert_int_equal(in_child(true, user_reads_and_writes, NULL), 0);
+	assert_int_equal(chmod("/dev/cpu/0/msr_safe", 0600), 0);
+}
+
+static void the_kernel_s_trace_points_see_every_access(void **state)
+{
+	static const char trace[] = "/sys/kernel/tracing/trace";
+	static char text[1 << 16];
+	int fd = open_safe(0, O_RDWR);
+	size_t len = 0;
+	ssize_t got;
+	int trace_fd;
+
+	(void)state;
+	put(fd, STORE_A, 0);
+	assert_int_equal(write_file("/sys/kernel/tracing/events/msr/enable", "1"), 0);
+	put(fd, STORE_A, 0xfeedface);
+	get(fd, STORE_A);
+	assert_int_equal(write_file("/sys/kernel/tracing/events/msr/enable", "0"), 0);
+	close(fd);
+
+	trace_fd = open_path(trace, O_RDONLY);
+	while ((got = read(trace_fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += got;
+	close(trace_fd);
+	assert_non_null(strstr(text, "write_msr: 402, value feedface"));
+	assert_non_null(strstr(text, "read_msr: 402, value feedface"));
+}
+
+int main(void)
+{
+#define test(f)		cmocka_unit_test_setup(f, load_the_list)
+#define test_offline(f)	cmocka_unit_test_setup_teardown(f, load_the_list, all_cpus_on)
+	const struct CMUnitTest tests[] = {
+		test(every_online_cpu_has_a_node_of_mode_0600),
+		test(a_read_is_of_the_register_on_that_cpu),
+		test(a_write_is_to_the_register_on_that_cpu),
+		test(a_masked_write_keeps_the_other_bits),
+		test(the_file_position_is_the_address_and_stays),
+		test(llseek_with_seek_end_is_einval),
+		test(any_count_but_8_is_einval_and_does_nothing),
+		test(an_unlisted_register_is_eacces),
+		test(a_write_to_a_read_only_register_is_eacces),
+		test(an_address_over_32_bits_is_eacces),
+		test(a_bad_buffer_is_efault),
+		test(a_general_protection_fault_is_eio),
+		test(descriptors_do_what_they_were_opened_for),
+		test(there_is_no_ioctl),
+		test(opening_a_cpu_that_does_not_exist_is_enxio),
+		test_offline(opening_a_cpu_that_is_offline_is_enxio),
+		test_offline(a_node_goes_and_comes_with_its_cpu),
+		test_offline(a_descriptor_of_a_cpu_that_left_gives_enxio_until_it_returns),
+		test(a_user_without_file_permission_cannot_open),
+		test(a_user_with_file_permission_needs_no_capability),
+		test(the_kernel_s_trace_points_see_every_access),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

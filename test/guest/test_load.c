@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Loading and unloading. Starts without the module, unlike the other tests.
+ */
+
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "guest.h"
+
+#define FREE_MAJOR	300	/* to 303; nothing in the guest has them */
+
+static const char *const kinds[] = {
+	"msr_safe", "msr_batch", "msr_allowlist", "msr_safe_version",
+};
+
+static const char *const nodes[] = {
+	"/dev/cpu/0/msr_safe", "/dev/cpu/3/msr_safe", BATCH_PATH, LIST_PATH,
+	"/dev/cpu/msr_safe_version", "/dev/cpu/msr_version",
+};
+
+static const char *const major_params[] = {
+	"mdev_msr_safe", "mdev_msr_batch", "mdev_msr_allowlist", "mdev_msr_version",
+};
+
+/* Returns 0 or a negative errno. */
+static int load_file(const char *path, const char *params)
+{
+	int fd = open_path(path, O_RDONLY | O_CLOEXEC);
+	int err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+
+	close(fd);
+	return err;
+}
+
+static int unload_name(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+static int load(const char *params)
+{
+	return load_file("/t/msr-safe.ko", params);
+}
+
+static int unload(void)
+{
+	return unload_name("msr_safe");
+}
+
+static bool in_file(const char *path, const char *text)
+{
+	static char content[1 << 16];
+	int fd = open_path(path, O_RDONLY);
+	size_t len = 0;
+	ssize_t got;
+
+	while ((got = read(fd, content + len, sizeof(content) - 1 - len)) > 0)
+		len += got;
+	content[len] = '\0';
+	close(fd);
+	return strstr(content, text);
+}
+
+static void assert_nothing_left(void)
+{
+	char path[64];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nodes); i++)
+		assert_int_not_equal(access(nodes[i], F_OK), 0);
+	assert_int_not_equal(access("/dev/cpu/msr_approved_list", F_OK), 0);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(path, sizeof(path), "/sys/class/%s", kinds[i]);
+		assert_int_not_equal(access(path, F_OK), 0);
+	}
+	assert_int_not_equal(access("/sys/module/msr_safe", F_OK), 0);
+	assert_false(in_file("/proc/devices", "msr_"));
+	assert_false(in_file("/sys/devices/system/cpu/hotplug/states", "msr_safe"));
+}
+
+static int unload_at_end(void **state)
+{
+	(void)state;
+	unload();
+	unload_name("failstep");
+	return 0;
+}
+
+static unsigned int major_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return major(st.st_rdev);
+}
+
+static void loading_makes_nodes_and_classes(void **state)
+{
+	char path[64];
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	for (i = 0; i < ARRAY_SIZE(nodes); i++)
+		assert_int_equal(access(nodes[i], F_OK), 0);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		snprintf(path, sizeof(path), "/sys/class/%s", kinds[i]);
+		assert_int_equal(access(path, F_OK), 0);
+	}
+	assert_int_not_equal(access("/dev/cpu/msr_approved_list", F_OK), 0);
+}
+
+static void unloading_leaves_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(load(""), 0);
+	assert_int_equal(unload(), 0);
+	assert_nothing_left();
+}
+
+static void loads_and_unloads_a_hundred_times(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		assert_int_equal(load(""), 0);
+		load_list("0x402 0xff\n");
+		assert_int_equal(unload(), 0);
+	}
+	assert_nothing_left();
+}
+
+static void a_new_load_begins_with_nothing_listed(void **state)
+{
+	char text[64] = "";
+	int fd;
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	load_list("0x402 0xff\n");
+	assert_int_equal(unload(), 0);
+	assert_int_equal(load(""), 0);
+	fd = open_path(LIST_PATH, O_RDONLY);
+	assert_int_equal(read(fd, text, sizeof(text)), 22);
+	close(fd);
+	assert_string_equal(text, "# MSR      Write mask\n");
+}
+
+static void unloading_is_refused_while_a_file_is_open(void **state)
+{
+	unsigned int i;
+	int fd;
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	for (i = 0; i < ARRAY_SIZE(nodes); i++) {
+		fd = open_path(nodes[i], O_RDONLY);
+		assert_int_equal(unload(), -EWOULDBLOCK);
+		close(fd);
+	}
+	assert_int_equal(unload(), 0);
+}
+
+static void majors_are_those_asked_for(void **state)
+{
+	(void)state;
+	assert_int_equal(load("mdev_msr_safe=300 mdev_msr_batch=301 mdev_msr_allowlist=302 "
+			      "mdev_msr_version=303"), 0);
+	assert_int_equal(major_of("/dev/cpu/0/msr_safe"), FREE_MAJOR);
+	assert_int_equal(major_of(BATCH_PATH), FREE_MAJOR + 1);
+	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR + 2);
+	assert_int_equal(major_of("/dev/cpu/msr_version"), FREE_MAJOR + 3);
+}
+
+static void the_former_name_of_the_allowlist_major_is_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(load("mdev_msr_approved_list=300"), 0);
+	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR);
+}
+
+static void major_0_is_dynamic(void **state)
+{
+	(void)state;
+	assert_int_equal(load("mdev_msr_safe=0 mdev_msr_batch=0 mdev_msr_allowlist=0 "
+			      "mdev_msr_version=0"), 0);
+	assert_int_not_equal(major_of(BATCH_PATH), 0);
+}
+
+static void a_wrong_value_fails_with_einval_and_leaves_nothing(void **state)
+{
+	static const char *const values[] = { "512", "4096", "-1", "x", "", "99999999999", "1x" };
+	char params[64];
+	unsigned int i, j;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(major_params); i++) {
+		for (j = 0; j < ARRAY_SIZE(values); j++) {
+			snprintf(params, sizeof(params), "%s=%s", major_params[i], values[j]);
+			assert_int_equal(load(params), -EINVAL);
+			assert_nothing_left();
+		}
+	}
+	assert_int_equal(load("check_batch_version=2"), -EINVAL);
+	assert_int_equal(load("approved_list_names=x"), -EINVAL);
+	assert_nothing_left();
+}
+
+static void a_taken_major_fails_with_ebusy_and_leaves_nothing(void **state)
+{
+	static const int taken[] = { 1, 4, 5, 10, 13 };
+	char params[64];
+	unsigned int i, j;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(major_params); i++) {
+		for (j = 0; j < ARRAY_SIZE(taken); j++) {
+			snprintf(params, sizeof(params), "%s=%d", major_params[i], taken[j]);
+			assert_int_equal(load(params), -EBUSY);
+			assert_nothing_left();
+		}
+	}
+	assert_int_equal(load("mdev_msr_safe=300 mdev_msr_batch=300"), -EBUSY);
+	assert_nothing_left();
+}
+
+static void approved_list_names_adds_a_node_of_the_same_device(void **state)
+{
+	char text[128] = "";
+	int fd;
+
+	(void)state;
+	assert_int_equal(load("approved_list_names=1"), 0);
+	assert_int_equal(major_of("/dev/cpu/msr_approved_list"), major_of(LIST_PATH));
+	fd = open_path("/dev/cpu/msr_approved_list", O_WRONLY);
+	assert_int_equal(write(fd, "0x402 0x1", 9), 9);
+	close(fd);
+	fd = open_path(LIST_PATH, O_RDONLY);
+	assert_int_equal(read(fd, text, sizeof(text)), 52);
+	close(fd);
+	assert_string_equal(text, "# MSR      Write mask\n0x00000402 0x0000000000000001\n");
+	assert_int_equal(unload(), 0);
+	assert_nothing_left();
+}
+
+static void check_batch_version_is_taken_at_load_and_later(void **state)
+{
+	const char *path = "/sys/module/msr_safe/parameters/check_batch_version";
+	struct msr_batch_op op = read_op(0, STORE_A);
+	struct msr_batch_array batch = { .numops = 1, .version = 0xdeadbeef, .ops = &op };
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(load("check_batch_version=0"), 0);
+	load_list("0x402 0\n");
+	fd = open_path(BATCH_PATH, O_RDONLY);
+	assert_int_equal(ioctl(fd, X86_IOC_MSR_BATCH, &batch), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	assert_int_equal(write_file(path, "1"), 0);
+	assert_fails(ioctl(fd, X86_IOC_MSR_BATCH, &batch), ENOPROTOOPT);
+	assert_int_equal(write_file(path, "0"), 0);
+	assert_int_equal(ioctl(fd, X86_IOC_MSR_BATCH, &batch), 0);
+	close(fd);
+}
+
+/* The calls into the kernel that loading makes: how often, and what a failure is. */
+static const struct {
+	const char *symbol;
+	int calls;
+	long value;
+	int err;
+} steps[] = {
+	{ "__alloc_percpu", 1, 0, -ENOMEM },
+	{ "__register_chrdev", 4, -EBUSY, -EBUSY },
+	{ "__class_create", 4, -ENOMEM, -ENOMEM },
+	{ "device_create", 4 + 4, -ENOMEM, -ENOMEM },
+	{ "__cpuhp_setup_state", 1, -ENOSPC, -ENOSPC },
+};
+
+static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
+{
+	char params[96];
+	unsigned int i;
+	int nth;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		for (nth = 1; nth <= steps[i].calls; nth++) {
+			snprintf(params, sizeof(params), "symbol=%s nth=%d value=%ld",
+				 steps[i].symbol, nth, steps[i].value);
+			assert_int_equal(load_file("/t/failstep.ko", params), 0);
+			assert_int_equal(load(""), steps[i].err);
+			assert_nothing_left();
+			assert_int_equal(unload_name("failstep"), 0);
+		}
+	}
+	assert_int_equal(load(""), 0);
+}
+
+/* Only here can an allocation be made to fail at will. */
+static void fail_allocation(int nth)
+{
+	char params[64];
+
+	snprintf(params, sizeof(params), "symbol=kvmalloc_node nth=%d value=0", nth);
+	assert_int_equal(load_file("/t/failstep.ko", params), 0);
+}
+
+static void no_memory_for_the_text_is_enomem_and_keeps_the_list(void **state)
+{
+	struct msr_batch_op op = read_op(0, STORE_A);
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	load_list("0x402 0\n");
+	fail_allocation(1);
+	assert_fails(write_list("0x406 0\n"), ENOMEM);
+	assert_int_equal(run_batch(&op, 1), 0);
+}
+
+static void no_memory_for_the_table_is_enomem_and_empties_the_list(void **state)
+{
+	struct msr_batch_op op = read_op(0, STORE_A);
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	load_list("0x402 0\n");
+	fail_allocation(2);
+	assert_fails(write_list("0x406 0\n"), ENOMEM);
+	assert_fails(run_batch(&op, 1), EACCES);
+	op.msr = STORE_B;
+	assert_fails(run_batch(&op, 1), EACCES);
+}
+
+static void fill_batch(struct msr_batch_op *ops, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		ops[i] = write_op(i % 4, STORE_A, 0x55);
+}
+
+static void no_memory_for_the_operations_is_e2big_and_executes_none(void **state)
+{
+	static struct msr_batch_op ops[100];
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	load_list("0x402 0xff\n");
+	poke(0, STORE_A, 0);
+	fill_batch(ops, ARRAY_SIZE(ops));
+	fail_allocation(1);
+	assert_fails(run_batch(ops, ARRAY_SIZE(ops)), E2BIG);
+	assert_int_equal(peek(0, STORE_A), 0);
+	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
+}
+
+static void no_memory_for_the_queues_is_enomem_and_executes_none(void **state)
+{
+	static struct msr_batch_op ops[100], before[100];
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	load_list("0x402 0xff\n");
+	poke(0, STORE_A, 0);
+	fill_batch(ops, ARRAY_SIZE(ops));
+	memcpy(before, ops, sizeof(ops));
+	fail_allocation(2);
+	assert_fails(run_batch(ops, ARRAY_SIZE(ops)), ENOMEM);
+	assert_int_equal(peek(0, STORE_A), 0);
+	assert_memory_equal(ops, before, sizeof(ops));
+	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
+}
+
+static void a_small_batch_over_all_cpus_needs_no_allocation(void **state)
+{
+	static struct msr_batch_op ops[16];
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	load_list("0x402 0xff\n");
+	fill_batch(ops, ARRAY_SIZE(ops));
+	fail_allocation(1);
+	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
+}
+
+int main(void)
+{
+#define test(f)	cmocka_unit_test_teardown(f, unload_at_end)
+	const struct CMUnitTest tests[] = {
+		test(loading_makes_nodes_and_classes),
+		test(unloading_leaves_nothing),
+		test(loads_and_unloads_a_hundred_times),
+		test(a_new_load_begins_with_nothing_listed),
+		test(unloading_is_refused_while_a_file_is_open),
+		test(majors_are_those_asked_for),
+		test(the_former_name_of_the_allowlist_major_is_taken),
+		test(major_0_is_dynamic),
+		test(a_wrong_value_fails_with_einval_and_leaves_nothing),
+		test(a_taken_major_fails_with_ebusy_and_leaves_nothing),
+		test(approved_list_names_adds_a_node_of_the_same_device),
+		test(check_batch_version_is_taken_at_load_and_later),
+		test(a_failure_of_any_step_of_loading_leaves_nothing),
+		test(no_memory_for_the_text_is_enomem_and_keeps_the_list),
+		test(no_memory_for_the_table_is_enomem_and_empties_the_list),
+		test(no_memory_for_the_operations_is_e2big_and_executes_none),
+		test(no_memory_for_the_queues_is_enomem_and_executes_none),
+		test(a_small_batch_over_all_cpus_needs_no_allocation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,134 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Users' programs compile against msr_safe.h, in C and in C++, and it lays out
+# what they share with the module as it always has. Prints TAP.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+program=$work/program
+
+number=0 failed=0
+
+# compile C|C++ FILE
+compile()
+{
+	case $1 in
+	C) set -- "${CC:-cc}" -std=c99 -x c "$2" ;;
+	C++) set -- "${CXX:-c++}" -std=c++11 -x c++ "$2" ;;
+	esac
+	"$@" -Wall -Wextra -pedantic -Werror -I. -c -o "$work/program.o"
+}
+
+# check NAME: the program compiles without a warning, in both languages
+check()
+{
+	for language in C C++; do
+		number=$((number + 1))
+		if compile "$language" "$program" > "$work/errors" 2>&1; then
+			echo "ok $number - $1, in $language"
+		else
+			echo "not ok $number - $1, in $language"
+			sed 's/^/# /' "$work/errors"
+			failed=1
+		fi
+	done
+}
+
+# includes HEADER...
+includes()
+{
+	printf '#include "%s"\n' "$@"
+	echo 'typedef int a_program_that_says_something;'
+}
+
+# PROMISE(what) compiles only if that is true, in C99 as in C++.
+promise()
+{
+	cat <<-'END'
+		#include <stddef.h>
+		#define PROMISE_AT(line, what) typedef char promise_##line[(what) ? 1 : -1]
+		#define PROMISE_ON(line, what) PROMISE_AT(line, what)
+		#define PROMISE(what) PROMISE_ON(__LINE__, what)
+	END
+}
+
+layout()
+{
+	includes msr_safe.h
+	promise
+	cat <<-'END'
+		PROMISE(sizeof(struct msr_batch_op) == 32);
+		PROMISE(offsetof(struct msr_batch_op, cpu) == 0);
+		PROMISE(offsetof(struct msr_batch_op, isrdmsr) == 2);
+		PROMISE(offsetof(struct msr_batch_op, err) == 4);
+		PROMISE(offsetof(struct msr_batch_op, msr) == 8);
+		PROMISE(offsetof(struct msr_batch_op, msrdata) == 16);
+		PROMISE(offsetof(struct msr_batch_op, wmask) == 24);
+		PROMISE((__s32)-1 < 0);
+		PROMISE(sizeof(((struct msr_batch_op *)0)->cpu) == 2);
+		PROMISE(sizeof(((struct msr_batch_op *)0)->isrdmsr) == 2);
+		PROMISE(sizeof(((struct msr_batch_op *)0)->err) == 4);
+		PROMISE(sizeof(((struct msr_batch_op *)0)->msr) == 4);
+		PROMISE(sizeof(((struct msr_batch_op *)0)->msrdata) == 8);
+		PROMISE(sizeof(((struct msr_batch_op *)0)->wmask) == 8);
+		PROMISE(sizeof(struct msr_batch_array) == 16);
+		PROMISE(offsetof(struct msr_batch_array, numops) == 0);
+		PROMISE(offsetof(struct msr_batch_array, version) == 4);
+		PROMISE(offsetof(struct msr_batch_array, ops) == 8);
+		PROMISE(X86_IOC_MSR_BATCH == 0xc01063a2);
+	END
+}
+
+version()
+{
+	includes "$@"
+	promise
+	cat <<-'END'
+		PROMISE(MSR_SAFE_VERSION_u32 == 0x020000);
+		PROMISE(sizeof(MSR_SAFE_VERSION_u32) == 4);
+	END
+}
+
+# A client's own variables, of the documented types, fit the fields.
+client()
+{
+	cat <<-'END'
+		#include "msr_safe.h"
+		#include "msr_version.h"
+		#include "msr_safe.h"
+		struct msr_batch_op *client(struct msr_batch_array *, struct msr_batch_op *);
+		struct msr_batch_op *client(struct msr_batch_array *batch, struct msr_batch_op *ops)
+		{
+			__u16 *cpu = &ops->cpu, *isrdmsr = &ops->isrdmsr;
+			__u32 *msr = &ops->msr, *numops = &batch->numops;
+			__u64 *msrdata = &ops->msrdata, *wmask = &ops->wmask;
+			__s32 *err = &ops->err;
+
+			*cpu = 0;
+			*isrdmsr = 1;
+			*msr = 0x10;
+			*err = 0;
+			*msrdata = *wmask = 0;
+			*numops = 1;
+			batch->version = MSR_SAFE_VERSION_u32;
+			batch->ops = ops;
+			return batch->ops;
+		}
+	END
+}
+
+echo 1..10
+includes msr_safe.h > "$program"
+check 'msr_safe.h compiles alone'
+layout > "$program"
+check 'layouts and ioctl number are those that clients carry'
+version msr_safe.h msr_version.h > "$program"
+check 'the version as one number is 2.0.0'
+version msr_version.h msr_safe.h > "$program"
+check 'msr_version.h may come first'
+client > "$program"
+check 'fields have the documented types'
+exit $failed
