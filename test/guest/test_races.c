@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What must hold while other things happen at the same time. Each test runs for
+ * SECONDS, and checks that what it is about did happen while it ran.
+ */
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "guest.h"
+
+#define SECONDS		6
+#define POISON		0xdeaddeaddeaddeadULL
+
+static atomic_bool stop;
+
+static void pin_to(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static uint64_t deadline(void)
+{
+	return now_ns() + SECONDS * UINT64_C(1000000000);
+}
+
+static pthread_t start_thread(void *(*function)(void *arg), void *arg)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, function, arg), 0);
+	return thread;
+}
+
+/* What a thread returns is what was wrong, or NULL. */
+static void assert_thread_content(pthread_t thread)
+{
+	void *complaint;
+
+	assert_int_equal(pthread_join(thread, &complaint), 0);
+	if (complaint)
+		fail_msg("%s", (char *)complaint);
+}
+
+/* CPUs 1 to 3 go off and on line. */
+static void *toggle_cpus(void *arg)
+{
+	atomic_uint *toggles = arg;
+	unsigned int i;
+
+	for (i = 0; !atomic_load(&stop); i++) {
+		if (set_online(1 + i % 3, false))
+			continue;
+		atomic_fetch_add(toggles, 1);
+		usleep(5000);
+		if (set_online(1 + i % 3, true))
+			return "a CPU does not come back";
+	}
+	return NULL;
+}
+
+static void no_success_without_data_while_cpus_come_and_go(void **state)
+{
+	static const unsigned int sizes[] = { 1, 4, 16, 64, 3000 };
+	static struct msr_batch_op ops[3000];
+	unsigned int i, round = 0, absent = 0, present = 0;
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+	atomic_uint toggles = 0;
+	uint64_t end = deadline();
+	pthread_t toggler;
+
+	(void)state;
+	load_list("0xc0000103 0\n");
+	atomic_store(&stop, false);
+	toggler = start_thread(toggle_cpus, &toggles);
+	while (now_ns() < end) {
+		unsigned int count = sizes[round++ % ARRAY_SIZE(sizes)];
+		int first = 0, result;
+
+		for (i = 0; i < count; i++) {
+			ops[i] = read_op((i + round) % 4, CPU_NUMBER);
+			ops[i].msrdata = POISON;
+		}
+		errno = 0;
+		result = run_batch_fd(fd, ops, count);
+		for (i = 0; i < count; i++) {
+			if (ops[i].err == 0) {
+				assert_int_equal(ops[i].msrdata, ops[i].cpu);
+				present++;
+			} else {
+				assert_int_equal(ops[i].err, -ENXIO);
+				assert_int_equal(ops[i].msrdata, POISON);
+				first = first ? first : ENXIO;
+				absent++;
+			}
+		}
+		assert_int_equal(result, first ? -1 : 0);
+		assert_int_equal(errno, first);
+	}
+	atomic_store(&stop, true);
+	assert_thread_content(toggler);
+	close(fd);
+	for (i = 1; i < 4; i++)
+		set_online(i, true);
+	assert_true(atomic_load(&toggles) > 5);
+	assert_true(absent > 0 && present > 0);
+}
+
+static const char list_a[] = "0x402 0xff\n0x406 0xff00\n0x40a 0\n";
+static const char list_b[] = "0x402 0xf0f0\n0x406 0x0f0f\n0x40e 0\n";
+
+static void *swap_lists(void *arg)
+{
+	atomic_uint *swaps = arg;
+
+	while (!atomic_load(&stop)) {
+		if (write_list(list_a) < 0 || write_list(list_b) < 0)
+			return "a list was refused";
+		atomic_fetch_add(swaps, 1);
+	}
+	return NULL;
+}
+
+/* Which of the two lists has this to say? */
+static char list_of(const struct msr_batch_op *op)
+{
+	switch (op->msr) {
+	case STORE_A:
+		return op->wmask == 0xff ? 'a' : op->wmask == 0xf0f0 ? 'b' : '?';
+	case STORE_B:
+		return op->wmask == 0xff00 ? 'a' : op->wmask == 0x0f0f ? 'b' : '?';
+	case STORE_C:
+		return op->err == 0 ? 'a' : op->err == -EACCES ? 'b' : '?';
+	default:
+		return op->err == 0 ? 'b' : op->err == -EACCES ? 'a' : '?';
+	}
+}
+
+static void no_batch_is_judged_by_a_mixture_of_lists(void **state)
+{
+	static const uint32_t msrs[] = { STORE_A, STORE_B, STORE_C, STORE_D };
+	static struct msr_batch_op ops[4000];
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+	unsigned int seen[2] = { 0 }, i;
+	atomic_uint swaps = 0;
+	uint64_t end = deadline();
+	pthread_t swapper;
+
+	(void)state;
+	load_list(list_a);
+	atomic_store(&stop, false);
+	swapper = start_thread(swap_lists, &swaps);
+	while (now_ns() < end) {
+		char first;
+
+		for (i = 0; i < ARRAY_SIZE(ops); i++)
+			ops[i] = read_op(i / 4 % 4, msrs[i % 4]);
+		run_batch_fd(fd, ops, ARRAY_SIZE(ops));
+		first = list_of(&ops[0]);
+		assert_true(first == 'a' || first == 'b');
+		for (i = 0; i < ARRAY_SIZE(ops); i++)
+			assert_int_equal(list_of(&ops[i]), first);
+		seen[first - 'a']++;
+	}
+	atomic_store(&stop, true);
+	assert_thread_content(swapper);
+	close(fd);
+	assert_true(atomic_load(&swaps) > 5);
+	assert_true(seen[0] && seen[1]);
+}
+
+/* The list lets STORE_A be written: a hammer does, all the time. */
+struct hammer {
+	bool batches;
+	unsigned int from_cpu;
+	unsigned int to_cpu;
+	atomic_bool revoked;	/* the write that revokes has returned */
+	atomic_uint successes;
+};
+
+#define HAMMERED	0x4a
+
+static void *hammer(void *arg)
+{
+	static __thread struct msr_batch_op ops[2000];
+	struct hammer *hammer = arg;
+	uint64_t value = HAMMERED;
+	int batch_fd = open(BATCH_PATH, O_RDONLY);
+	int cpu_fd = open_cpu(hammer->to_cpu, "msr_safe", O_WRONLY);
+	unsigned int i;
+
+	pin_to(hammer->from_cpu);
+	while (!atomic_load(&stop)) {
+		bool revoked = atomic_load(&hammer->revoked);
+		bool success;
+
+		if (hammer->batches) {
+			for (i = 0; i < ARRAY_SIZE(ops); i++)
+				ops[i] = write_op(hammer->to_cpu, STORE_A, HAMMERED);
+			run_batch_fd(batch_fd, ops, ARRAY_SIZE(ops));
+			success = ops[0].err == 0;
+		} else {
+			success = pwrite(cpu_fd, &value, sizeof(value), STORE_A) == sizeof(value);
+		}
+		if (success && revoked)
+			return "an access began after the write that revoked it, and was made";
+		if (success)
+			atomic_fetch_add(&hammer->successes, 1);
+	}
+	close(batch_fd);
+	close(cpu_fd);
+	return NULL;
+}
+
+static void after_a_write_nothing_is_executed_that_only_the_old_list_allowed(void **state)
+{
+	struct hammer hammers[] = {
+		{ .from_cpu = 1, .to_cpu = 1 },
+		{ .from_cpu = 2, .to_cpu = 1 },
+		{ .from_cpu = 3, .to_cpu = 1, .batches = true },
+		{ .from_cpu = 1, .to_cpu = 1, .batches = true },
+	};
+	pthread_t threads[ARRAY_SIZE(hammers)];
+	unsigned int i, rounds = 0;
+	uint64_t end = deadline();
+
+	(void)state;
+	pin_to(0);
+	while (now_ns() < end) {
+		load_list("0x402 0xffffffffffffffff\n");
+		atomic_store(&stop, false);
+		for (i = 0; i < ARRAY_SIZE(hammers); i++) {
+			atomic_store(&hammers[i].revoked, false);
+			atomic_store(&hammers[i].successes, 0);
+			threads[i] = start_thread(hammer, &hammers[i]);
+		}
+		for (i = 0; i < ARRAY_SIZE(hammers); i++)
+			while (!atomic_load(&hammers[i].successes))
+				usleep(100);
+
+		load_list("0x406 0\n");
+		for (i = 0; i < ARRAY_SIZE(hammers); i++)
+			atomic_store(&hammers[i].revoked, true);
+		/* What is written now must stay: no access begun before is still to come. */
+		poke(1, STORE_A, 0x600d);
+		usleep(20000);
+		assert_int_equal(peek(1, STORE_A), 0x600d);
+
+		atomic_store(&stop, true);
+		for (i = 0; i < ARRAY_SIZE(hammers); i++)
+			assert_thread_content(threads[i]);
+		rounds++;
+	}
+	assert_true(rounds > 3);
+}
+
+/* Writes the low half of STORE_A, by its mask, again and again. */
+struct masked_writer {
+	bool batches;
+	unsigned int from_cpu;
+	atomic_uint writes;
+};
+
+static void *write_low_half(void *arg)
+{
+	struct masked_writer *writer = arg;
+	struct msr_batch_op ops[40];
+	int batch_fd = open(BATCH_PATH, O_RDONLY);
+	int cpu_fd = open_cpu(1, "msr_safe", O_WRONLY);
+	uint64_t value = 0;
+	unsigned int i;
+
+	pin_to(writer->from_cpu);
+	while (!atomic_load(&stop)) {
+		value += 0x123456789abcdef1;
+		if (writer->batches) {
+			for (i = 0; i < ARRAY_SIZE(ops); i++)
+				ops[i] = write_op(1, STORE_A, value + i);
+			if (run_batch_fd(batch_fd, ops, ARRAY_SIZE(ops)))
+				return "a batch failed";
+		} else if (pwrite(cpu_fd, &value, sizeof(value), STORE_A) != sizeof(value)) {
+			return "a write failed";
+		}
+		atomic_fetch_add(&writer->writes, 1);
+	}
+	close(batch_fd);
+	close(cpu_fd);
+	return NULL;
+}
+
+static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
+{
+	struct masked_writer writers[] = {
+		{ .from_cpu = 1 }, { .from_cpu = 2 }, { .from_cpu = 3, .batches = true },
+	};
+	pthread_t threads[ARRAY_SIZE(writers)];
+	uint64_t end = deadline();
+	uint64_t high = 0, value;
+	unsigned int i;
+	int fd;
+
+	(void)state;
+	load_list("0x402 0x00000000ffffffff\n");
+	atomic_store(&stop, false);
+	for (i = 0; i < ARRAY_SIZE(writers); i++)
+		threads[i] = start_thread(write_low_half, &writers[i]);
+
+	/* The other writer is the kernel's own driver; the high half is its. */
+	fd = open_cpu(1, "msr", O_RDWR);
+	for (i = 0; now_ns() < end; i++) {
+		pin_to(i / 64 % 4);
+		high++;
+		value = high << 32;
+		assert_int_equal(pwrite(fd, &value, sizeof(value), STORE_A), sizeof(value));
+		assert_int_equal(pread(fd, &value, sizeof(value), STORE_A), sizeof(value));
+		assert_int_equal(value >> 32, high);
+	}
+	close(fd);
+	atomic_store(&stop, true);
+	for (i = 0; i < ARRAY_SIZE(writers); i++) {
+		assert_thread_content(threads[i]);
+		assert_true(atomic_load(&writers[i].writes) > 100);
+	}
+	assert_true(high > 100);
+}
+
+/* In a child: batches over all CPUs for ever, wrong data is exit status 1. */
+static int run_batches_for_ever(void *arg)
+{
+	static struct msr_batch_op ops[20000];
+	const unsigned int *cpu = arg;
+	int fd = open(BATCH_PATH, O_RDONLY);
+	unsigned int i, round = 0;
+
+	pin_to(*cpu);
+	for (;;) {
+		unsigned int count = round++ % 3 ? 20000 : 12;
+
+		for (i = 0; i < count; i++)
+			ops[i] = read_op(i % 4, CPU_NUMBER);
+		if (run_batch_fd(fd, ops, count))
+			return 1;
+		for (i = 0; i < count; i++)
+			if (ops[i].err || ops[i].msrdata != i % 4)
+				return 1;
+	}
+}
+
+static void batches_from_every_cpu_survive_kill_9_among_them(void **state)
+{
+	pid_t pids[8] = { 0 };
+	unsigned int i, cpu, kills = 0;
+	uint64_t end = deadline();
+	int status;
+
+	(void)state;
+	load_list("0xc0000103 0\n");
+	while (now_ns() < end) {
+		for (i = 0; i < ARRAY_SIZE(pids); i++) {
+			cpu = i % 4;
+			if (pids[i])
+				continue;
+			pids[i] = fork();
+			assert_true(pids[i] >= 0);
+			if (!pids[i])
+				_exit(run_batches_for_ever(&cpu));
+		}
+		usleep(7000 + kills % 10 * 1700);
+		i = kills++ % ARRAY_SIZE(pids);
+		kill(pids[i], SIGKILL);
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_true(WIFSIGNALED(status));
+		pids[i] = 0;
+	}
+	for (i = 0; i < ARRAY_SIZE(pids); i++) {
+		if (!pids[i])
+			continue;
+		kill(pids[i], SIGKILL);
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_true(WIFSIGNALED(status));
+	}
+	assert_true(kills > 20);
+}
+
+static int settle(void **state)
+{
+	atomic_store(&stop, true);
+	return clear_list(state);
+}
+
+int main(void)
+{
+#define test(f)	cmocka_unit_test_teardown(f, settle)
+	const struct CMUnitTest tests[] = {
+		test(no_success_without_data_while_cpus_come_and_go),
+		test(no_batch_is_judged_by_a_mixture_of_lists),
+		test(after_a_write_nothing_is_executed_that_only_the_old_list_allowed),
+		test(a_masked_write_never_loses_the_bits_of_another_writer),
+		test(batches_from_every_cpu_survive_kill_9_among_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
