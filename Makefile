@@ -6,8 +6,12 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-# Guests run this kernel: by default the distribution's.
-KERNEL ?= $(shell test/vm/need $$(test/vm/kernel headers-package) && test/vm/kernel release)
+# Guests run this kernel: by default the distribution's. Asked for once, when needed.
+ifndef KERNEL
+KERNEL = $(eval KERNEL := $(shell test/vm/need make \
+	$$(test/vm/kernel headers-package) && test/vm/kernel release))$(KERNEL)
+endif
+KERNEL_FILES = $$(test/vm/kernel get $(KERNEL))
 export PATH := $(PATH):/usr/sbin:/sbin
 
 SOURCES := Kbuild $(wildcard *.c *.h)
@@ -53,20 +57,29 @@ build/%: examples/%.c msr_safe.h msr_version.h
 # What demo, check and bench build is apart from what the user builds.
 
 packages:
+	@test -n "$(KERNEL)"
 	@test/vm/need gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip \
-		libcmocka-dev linux-headers-$(KERNEL)
+		linux-headers-$(KERNEL)
 
-# A module for the kernel that guests run; BTF is for kernels that are at hand whole.
-for_guests = $(MAKE) -s -C /lib/modules/$(KERNEL)/build M=$(CURDIR)/$(@D) W=1 \
-	CONFIG_DEBUG_INFO_BTF_MODULES= modules
+packages-check: packages
+	@test/vm/need g++ libcmocka-dev
+
+# A module for the kernel that guests run, in a directory of its own, begun anew
+# for another kernel. BTF is for kernels that are at hand whole.
+FAILSTEP := $(wildcard test/guest/failstep/*)
+define build-for-guests
+	@echo $(KERNEL) | cmp -s - $(@D)/kernel || rm -rf $(@D)
+	@mkdir -p $(@D) && echo $(KERNEL) > $(@D)/kernel
+	@cp -u $(1) $(@D)
+	@$(MAKE) -s -C /lib/modules/$(KERNEL)/build M=$(CURDIR)/$(@D) W=1 \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+endef
 
 build/vm/msr-safe.ko: packages $(SOURCES)
-	@mkdir -p $(@D) && cp -u $(SOURCES) $(@D)
-	@$(for_guests)
+	$(call build-for-guests,$(SOURCES))
 
-build/failstep/failstep.ko: packages $(wildcard test/guest/failstep/*)
-	@mkdir -p $(@D) && cp -u test/guest/failstep/* $(@D)
-	@$(for_guests)
+build/failstep/failstep.ko: packages $(FAILSTEP)
+	$(call build-for-guests,$(FAILSTEP))
 
 build/unit/%: test/unit/%.c $(wildcard test/unit/*.h test/unit/shim/*/*.h) msr_table.c msr_table.h
 	@mkdir -p $(@D)
@@ -79,28 +92,30 @@ build/guest/%: test/guest/%.c test/guest/guest.c test/guest/guest.h msr_safe.h m
 
 build/bench/bench: test/bench/bench.c msr_safe.h
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $<
+	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
-.PHONY: all help modules clean load unload examples packages
+$(UNIT_TESTS) $(GUEST_TESTS): | packages-check
+build/bench/bench: | packages
 
-# The demo has its own copy of the module, and needs none of the tests' libraries.
+check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(GUEST_TESTS)
+	@test/check "$(KERNEL_FILES)"
 
-demo-packages:
-	@test/vm/need gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip \
-		linux-headers-$(KERNEL)
+bench: build/vm/msr-safe.ko build/bench/bench
+	@test/bench/run "$(KERNEL_FILES)"
 
-build/demo/msr-safe.ko: demo-packages $(SOURCES)
-	@mkdir -p $(@D) && cp -u $(SOURCES) $(@D)
-	@$(for_guests)
+style: packages
+	@test/style $(KERNEL)
 
-build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | demo-packages
+.PHONY: all help modules clean load unload examples packages packages-check check bench style
+
+build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
 
 $(EXAMPLES): examples/cpus.h
 
-demo: build/demo/msr-safe.ko build/demo/msr
+demo: build/vm/msr-safe.ko build/demo/msr
 	@$(MAKE) -s examples
-	@test/vm/demo $(KERNEL) $^ build/example build/msr_top
+	@test/vm/demo "$(KERNEL_FILES)" $^ build/example build/msr_top
 
-.PHONY: demo demo-packages
+.PHONY: demo

@@ -44,8 +44,10 @@ module_param(approved_list_names, bool, 0444);
 MODULE_PARM_DESC(approved_list_names, "Make the node /dev/cpu/msr_approved_list, too");
 
 DEFINE_SRCU(msr_allowlist_srcu);
+struct msr_table __rcu *msr_allowlist =
+	(struct msr_table __rcu __force *)&msr_table_empty;
+
 static DEFINE_MUTEX(publish_lock);
-static struct msr_table __rcu *list = (struct msr_table __rcu __force *)&msr_table_empty;
 
 /* The part of judging that only writes need, after the rest. */
 static noinline bool judge_writes(struct msr_batch_op *op, const struct msr_batch_op *end,
@@ -60,19 +62,19 @@ static noinline bool judge_writes(struct msr_batch_op *op, const struct msr_batc
 }
 
 /**
- * msr_allowlist_judge() - judge operations, all by the list now in force
+ * msr_allowlist_judge() - judge operations by a list
+ * @table:	the list, of msr_allowlist_enter()
  * @ops:	the operations; each gets its @wmask, and as its @err either
  *		%MSR_NOT_RUN, that is, it may be executed, or why it may not:
  *		-EACCES not listed, -EROFS no bit of it may be written, -EPERM
  *		a write on a kernel that is locked down
  * @count:	how many, at least 1
  *
- * Context: may sleep; between msr_allowlist_enter() and msr_allowlist_exit().
+ * Context: may sleep; before the msr_allowlist_exit().
  * Return: whether all may be executed.
  */
-bool msr_allowlist_judge(struct msr_batch_op *ops, u32 count)
+bool msr_allowlist_judge(const struct msr_table *table, struct msr_batch_op *ops, u32 count)
 {
-	const struct msr_table *table = srcu_dereference(list, &msr_allowlist_srcu);
 	const struct msr_index index = table->index;
 	const struct msr_batch_op *end = ops + count;
 	struct msr_batch_op *op = ops;
@@ -120,7 +122,10 @@ static const struct {
 	{ 0x000001cc, 0x000001d4, "FRED" },
 	{ 0x000001d9, 0x000001d9, "DEBUGCTL" },
 	{ 0x000001f2, 0x000001f3, "SMRR" },
-	{ 0x00000200, 0x0000021f, "MTRR" },
+	{ 0x00000200, 0x0000021f, "MTRR_PHYS" },
+	{ 0x00000250, 0x0000026f, "MTRR_FIX" },
+	{ 0x00000277, 0x00000277, "PAT" },
+	{ 0x000002ff, 0x000002ff, "MTRR_DEF_TYPE" },
 	{ 0x00000560, 0x00000561, "RTIT_OUTPUT" },
 	{ 0x00000570, 0x00000570, "RTIT_CTL" },
 	{ 0x00000600, 0x00000600, "DS_AREA" },
@@ -149,7 +154,7 @@ static const struct {
 /* One warning that names what the list lets users take the kernel over with. */
 static void warn_of_takeover(const struct msr_table *table)
 {
-	char names[384];
+	char names[512];
 	size_t len = 0;
 	size_t i;
 	u32 addr;
@@ -174,7 +179,7 @@ static void publish(struct msr_table *table)
 	struct msr_table *old;
 
 	mutex_lock(&publish_lock);
-	old = rcu_replace_pointer(list, table, lockdep_is_held(&publish_lock));
+	old = rcu_replace_pointer(msr_allowlist, table, lockdep_is_held(&publish_lock));
 	mutex_unlock(&publish_lock);
 
 	synchronize_srcu(&msr_allowlist_srcu);
@@ -183,8 +188,7 @@ static void publish(struct msr_table *table)
 
 static void publish_empty(void)
 {
-	kref_get(&msr_table_empty.ref);
-	publish(&msr_table_empty);
+	publish(msr_table_get(&msr_table_empty));
 }
 
 /* One or two bytes of white space, as `echo >` writes them, ask for no list. */
@@ -229,8 +233,11 @@ static ssize_t allowlist_write(struct file *file, const char __user *ubuf,
 	char *buf;
 	int err;
 
-	if (count > MAX_WLIST_BSIZE)
+	if (count > MAX_WLIST_BSIZE) {
+		pr_warn_ratelimited("allowlist refused, the one before stays: over %u bytes\n",
+				    MAX_WLIST_BSIZE);
 		return -E2BIG;
+	}
 
 	buf = kvmalloc(count + 1, GFP_KERNEL_ACCOUNT);
 	if (!buf)
@@ -289,7 +296,6 @@ static ssize_t allowlist_read(struct file *file, char __user *buf, size_t count,
 /* What is read is the list that was in force at the open, however slowly. */
 static int allowlist_open(struct inode *inode, struct file *file)
 {
-	struct msr_table *table;
 	struct seq_file *seq;
 	int ticket;
 	int err;
@@ -298,13 +304,9 @@ static int allowlist_open(struct inode *inode, struct file *file)
 	if (err)
 		return err;
 
-	ticket = msr_allowlist_enter();
-	table = srcu_dereference(list, &msr_allowlist_srcu);
-	kref_get(&table->ref);
-	msr_allowlist_exit(ticket);
-
 	seq = file->private_data;
-	seq->private = table;
+	seq->private = msr_table_get(msr_allowlist_enter(&ticket));
+	msr_allowlist_exit(ticket);
 	return 0;
 }
 
@@ -344,7 +346,7 @@ int msr_allowlist_init(void)
 	if (approved_list_names)
 		allowlist_node.paths[1] = "cpu!msr_approved_list";
 
-	kref_get(&msr_table_empty.ref);
+	msr_table_get(&msr_table_empty);	/* as the list in force */
 	err = msr_node_init(&allowlist_node, mdev_msr_allowlist);
 	if (err)
 		msr_table_put(&msr_table_empty);
@@ -359,5 +361,5 @@ int msr_allowlist_init(void)
 void msr_allowlist_uninit(void)
 {
 	msr_node_uninit(&allowlist_node);
-	msr_table_put(rcu_dereference_protected(list, true));
+	msr_table_put(rcu_dereference_protected(msr_allowlist, true));
 }

@@ -8,28 +8,34 @@
 #include <linux/srcu.h>
 #include <linux/types.h>
 
+#include "msr_table.h"
+
 struct msr_batch_op;
 
+/* For the two functions below; the locking is explained in msr_allowlist.c. */
 extern struct srcu_struct msr_allowlist_srcu;
+extern struct msr_table __rcu *msr_allowlist;
 
 /**
  * msr_allowlist_enter() - begin to judge and to execute
+ * @ticket:	for msr_allowlist_exit()
  *
- * The list that msr_allowlist_judge() judges by stays in force until
- * msr_allowlist_exit(), for which a writer of a new list waits.
+ * A writer of a new list waits for the exit, so nothing between the two may wait
+ * for a user: no access to user memory.
  *
  * Context: any; the caller may sleep until the exit.
- * Return: what msr_allowlist_exit() is to be given.
+ * Return: the list in force, to judge by until the exit.
  */
-static inline int msr_allowlist_enter(void)
+static inline const struct msr_table *msr_allowlist_enter(int *ticket)
 	__acquires(&msr_allowlist_srcu)
 {
-	return srcu_read_lock(&msr_allowlist_srcu);
+	*ticket = srcu_read_lock(&msr_allowlist_srcu);
+	return srcu_dereference(msr_allowlist, &msr_allowlist_srcu);
 }
 
 /**
  * msr_allowlist_exit() - nothing judged since the enter is executed any more
- * @ticket:	what msr_allowlist_enter() returned
+ * @ticket:	what msr_allowlist_enter() has set
  *
  * Context: any.
  */
@@ -39,7 +45,7 @@ static inline void msr_allowlist_exit(int ticket)
 	srcu_read_unlock(&msr_allowlist_srcu, ticket);
 }
 
-bool msr_allowlist_judge(struct msr_batch_op *ops, u32 count);
+bool msr_allowlist_judge(const struct msr_table *table, struct msr_batch_op *ops, u32 count);
 
 int msr_allowlist_init(void);
 void msr_allowlist_uninit(void);

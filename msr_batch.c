@@ -6,7 +6,9 @@
 #include <linux/build_bug.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -32,6 +34,9 @@ static_assert(offsetof(struct msr_batch_array, version) == 4);
 static_assert(offsetof(struct msr_batch_array, ops) == 8);
 static_assert(X86_IOC_MSR_BATCH == 0xc01063a2);
 
+/* After so many operations, what else there is to do gets its chance. */
+#define CHUNK_OPS	4096
+
 static unsigned int mdev_msr_batch;
 module_param_cb(mdev_msr_batch, &msr_major_ops, &mdev_msr_batch, 0444);
 MODULE_PARM_DESC(mdev_msr_batch, "Major number of the batch device (0: dynamic)");
@@ -47,16 +52,6 @@ static bool version_served(u32 version)
 		return true;
 	return version >> 16 == MSR_SAFE_VERSION_MAJOR &&
 	       (version >> 8 & 0xff) <= MSR_SAFE_VERSION_MINOR;
-}
-
-static int first_error(const struct msr_batch_op *ops, u32 count)
-{
-	u32 i;
-
-	for (i = 0; i < count; i++)
-		if (ops[i].err)
-			return ops[i].err;
-	return 0;
 }
 
 /*
@@ -104,25 +99,53 @@ fault:
 	return -EFAULT;
 }
 
+static int first_error(const struct msr_batch_op *ops, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (ops[i].err)
+			return ops[i].err;
+	return 0;
+}
+
+/* How many of @count operations, those before @done being done, to do next */
+static u32 next_chunk(u32 done, u32 count)
+{
+	if (done)
+		cond_resched();
+	return min_t(u32, count - done, CHUNK_OPS);
+}
+
 static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops, u32 count)
 {
-	bool all_allowed;
+	const struct msr_table *table;
+	bool all_allowed = true;
 	int ticket;
 	int err;
+	u32 i, n;
 
-	err = copy_in(ops, uops, count);
-	if (err)
-		return err;
+	for (i = 0; i < count; i += n) {
+		n = next_chunk(i, count);
+		if (copy_in(ops + i, uops + i, n))
+			return -EFAULT;
+	}
 
-	ticket = msr_allowlist_enter();
-	all_allowed = msr_allowlist_judge(ops, count);
+	table = msr_allowlist_enter(&ticket);
+	for (i = 0; i < count; i += n) {
+		n = next_chunk(i, count);
+		all_allowed &= msr_allowlist_judge(table, ops + i, n);
+	}
 	err = msr_exec(ops, count);
 	msr_allowlist_exit(ticket);
-
 	if (err == -ENOMEM)
 		return err;
-	if (copy_out(uops, ops, count))
-		return -EFAULT;
+
+	for (i = 0; i < count; i += n) {
+		n = next_chunk(i, count);
+		if (copy_out(uops + i, ops + i, n))
+			return -EFAULT;
+	}
 	if (err < 0 || (all_allowed && !err))
 		return err;
 	return first_error(ops, count);
@@ -130,35 +153,44 @@ static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops,
 
 static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	struct msr_batch_array __user *ubatch = (struct msr_batch_array __user *)arg;
 	struct msr_batch_op small[MSR_SMALL_BATCH] __uninitialized;
 	struct msr_batch_op __user *uops;
 	struct msr_batch_op *ops;
-	struct msr_batch_array batch __uninitialized;
+	u32 numops, version;
 	long err;
 
 	if (cmd != X86_IOC_MSR_BATCH)
 		return -ENOTTY;
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
-	if (copy_from_user(&batch, (void __user *)arg, sizeof(batch)))
+	if (!user_read_access_begin(ubatch, sizeof(*ubatch)))
 		return -EFAULT;
-	if (!version_served(batch.version))
+	unsafe_get_user(numops, &ubatch->numops, fault);
+	unsafe_get_user(version, &ubatch->version, fault);
+	unsafe_get_user(ops, &ubatch->ops, fault);
+	user_read_access_end();
+	uops = (struct msr_batch_op __user __force *)ops;
+
+	if (!version_served(version))
 		return -ENOPROTOOPT;
-	if (!batch.numops)
+	if (!numops)
 		return -EINVAL;
-	if (batch.numops > MSR_BATCH_MAX_OPS)
+	if (numops > MSR_BATCH_MAX_OPS)
 		return -E2BIG;
+	if (numops <= MSR_SMALL_BATCH)
+		return run_batch(uops, small, numops);
 
-	uops = (struct msr_batch_op __user __force *)batch.ops;
-	if (batch.numops <= MSR_SMALL_BATCH)
-		return run_batch(uops, small, batch.numops);
-
-	ops = kvmalloc_array(batch.numops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	ops = kvmalloc_array(numops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
 	if (!ops)
 		return -E2BIG;
-	err = run_batch(uops, ops, batch.numops);
+	err = run_batch(uops, ops, numops);
 	kvfree(ops);
 	return err;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
 /* No compat_ioctl: a 32-bit program gets ENOTTY. */

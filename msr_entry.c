@@ -30,6 +30,7 @@ static enum cpuhp_state cpuhp_state;
 static __always_inline int access_msr(struct file *file, loff_t addr,
 				      struct msr_batch_op *op)
 {
+	const struct msr_table *table;
 	int ticket;
 
 	if (addr > U32_MAX)
@@ -37,8 +38,8 @@ static __always_inline int access_msr(struct file *file, loff_t addr,
 	op->cpu = iminor(file_inode(file));
 	op->msr = addr;
 
-	ticket = msr_allowlist_enter();
-	if (msr_allowlist_judge(op, 1))
+	table = msr_allowlist_enter(&ticket);
+	if (msr_allowlist_judge(table, op, 1))
 		msr_exec(op, 1);
 	msr_allowlist_exit(ticket);
 

@@ -277,6 +277,8 @@ static void fill_queues(struct msr_run *run)
 		u32 cpu = run->ops[i].cpu;
 		struct msr_queue *queue;
 
+		if (i % 4096 == 4095)
+			cond_resched();
 		if (run->ops[i].err != MSR_NOT_RUN)
 			continue;
 		if (cpu >= nr_cpu_ids) {

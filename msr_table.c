@@ -67,13 +67,12 @@ static int read_number(struct msr_text *text, u64 max, u64 *value)
 /* Return: 1 with an entry, 0 at the end of the text, or a negative errno. */
 static int read_entry(struct msr_text *text, struct msr_entry *entry)
 {
-	unsigned int line;
 	u64 addr;
 	int err;
 
 	if (!find_token(text))
 		return 0;
-	line = text->line;
+	text->entry_line = text->line;
 	err = read_number(text, U32_MAX, &addr);
 	if (err) {
 		text->why = err == -ERANGE ? "address over 32 bits" :
@@ -83,7 +82,7 @@ static int read_entry(struct msr_text *text, struct msr_entry *entry)
 	entry->addr = addr;
 
 	if (!find_token(text)) {
-		text->line = line;
+		text->line = text->entry_line;
 		text->why = "address without a write mask";
 		return -EILSEQ;
 	}
@@ -176,6 +175,7 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 		u32 slot = msr_index_slot(&table->index, addr);
 
 		if (msr_index_find(&table->index, addr)) {
+			text->line = text->entry_line;
 			text->why = "address is listed twice";
 			msr_table_put(table);
 			return ERR_PTR(-ENOTUNIQ);
@@ -185,6 +185,20 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 		slots[slot] = ++table->count;
 	}
 	return table;
+}
+
+/**
+ * msr_table_get() - take a reference
+ * @table:	on what; somebody holds one
+ *
+ * Context: any. Return: the table.
+ */
+struct msr_table *msr_table_get(const struct msr_table *table)
+{
+	struct msr_table *held = (struct msr_table *)table;
+
+	kref_get(&held->ref);
+	return held;
 }
 
 static void table_free(struct kref *ref)

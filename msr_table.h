@@ -51,6 +51,7 @@ struct msr_table {
  * @end:	its end, where a byte is free for a NUL
  * @pos:	what has been read
  * @line:	the line that @pos is on, from 1; after an error the one that is wrong
+ * @entry_line:	the line that the last entry begins on
  * @why:	after an error: what is wrong with it
  */
 struct msr_text {
@@ -58,6 +59,7 @@ struct msr_text {
 	char *end;
 	char *pos;
 	unsigned int line;
+	unsigned int entry_line;
 	const char *why;
 };
 
@@ -65,6 +67,7 @@ extern struct msr_table msr_table_empty;
 
 int msr_table_check(struct msr_text *text);
 struct msr_table *msr_table_make(struct msr_text *text, unsigned int count);
+struct msr_table *msr_table_get(const struct msr_table *table);
 void msr_table_put(struct msr_table *table);
 
 /* The slot to begin looking in: multiplicative hashing */

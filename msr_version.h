@@ -14,10 +14,8 @@
  *
  * What a client puts in &struct msr_batch_array.version.
  */
-#define MSR_SAFE_VERSION_u32					\
-	(((__u32)MSR_SAFE_VERSION_MAJOR << 16) |		\
-	 ((__u32)MSR_SAFE_VERSION_MINOR << 8) |			\
-	 (__u32)MSR_SAFE_VERSION_PATCH)
+#define MSR_SAFE_VERSION_u32 \
+	(MSR_SAFE_VERSION_MAJOR << 16 | MSR_SAFE_VERSION_MINOR << 8 | MSR_SAFE_VERSION_PATCH)
 
 #ifdef __KERNEL__
 int msr_version_init(void);

@@ -5,7 +5,8 @@
  * batches.
  *
  * The register is MPERF, which counts cycles at a constant rate while its CPU is
- * not idle, and so shows by itself what went by from its write to its read.
+ * not idle, and so shows by itself what went by from its write to its read. Who else
+ * uses it, as turbostat does, sees it jump.
  *
  * Needs read and write permission for /dev/cpu/N/msr_safe and read permission for
  * /dev/cpu/msr_batch, and an allowlist that has every bit of MPERF writable.

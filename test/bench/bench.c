@@ -14,7 +14,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +144,53 @@ static double cost_of_batch_of_one(int fd)
 	return (double)(now() - start) / CALLS;
 }
 
+static atomic_bool stop;
+static uint64_t longest_wait;
+
+/* How long after its time does a real-time thread on the same CPU run? */
+static void *wait_and_wait(void *arg)
+{
+	struct timespec ts;
+	uint64_t due, late;
+
+	(void)arg;
+	longest_wait = 0;
+	due = now();
+	while (!atomic_load(&stop)) {
+		due += 300000;
+		ts.tv_sec = due / 1000000000;
+		ts.tv_nsec = due % 1000000000;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+		late = now() - due;
+		if (late > longest_wait)
+			longest_wait = late;
+	}
+	return NULL;
+}
+
+static double longest_wait_during(int fd, unsigned int count)
+{
+	struct sched_param param = { .sched_priority = 50 };
+	struct msr_batch_op *ops = make_ops(count, 300, 1);
+	pthread_attr_t attr;
+	pthread_t thread;
+	int i;
+
+	atomic_store(&stop, false);
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &param);
+	if (pthread_create(&thread, &attr, wait_and_wait, NULL))
+		errx(EXIT_FAILURE, "no real-time thread");
+	for (i = 0; i < 4; i++)
+		run_batch(fd, ops, count);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	free(ops);
+	return longest_wait;
+}
+
 static void row(const char *what, double cost, const char *beside, double base)
 {
 	printf("%-46s %8.1f", what, cost);
@@ -168,6 +218,59 @@ static void path(void)
 	load_list(4000);
 	large = cost_of_batch(fd, BATCH_OPS, 4000, 1, 10) / BATCH_OPS;
 	row("the same, list of 4000 entries", large, "that of 300", small);
+	load_list(300);
+	row("longest wait of a real-time thread, batch of 1", longest_wait_during(fd, 1), NULL, 0);
+	row("the same, batches of 131072", longest_wait_during(fd, MSR_BATCH_MAX_OPS), NULL, 0);
+}
+
+/* How many function call interrupts there have been, on all CPUs */
+static uint64_t interrupts(void)
+{
+	static char line[1 << 14];
+	FILE *file = fopen("/proc/interrupts", "r");
+	uint64_t sum = 0;
+
+	if (!file)
+		err(EXIT_FAILURE, "/proc/interrupts");
+	while (fgets(line, sizeof(line), file)) {
+		char *at = strstr(line, "CAL:");
+		char *after;
+
+		if (!at)
+			continue;
+		for (at += 4;; at = after) {
+			uint64_t number = strtoull(at, &after, 10);
+
+			if (after == at)
+				break;
+			sum += number;
+		}
+	}
+	fclose(file);
+	return sum;
+}
+
+struct cost {
+	double ns;		/* a batch */
+	double interrupts;	/* in each */
+};
+
+static struct cost mean_cost_of_batch(int fd, unsigned int count, unsigned int cpus, int calls)
+{
+	struct msr_batch_op *ops = make_ops(count, 300, cpus);
+	uint64_t interrupts_before, start;
+	struct cost cost;
+	int i;
+
+	run_batch(fd, ops, count);
+	interrupts_before = interrupts();
+	start = now();
+	for (i = 0; i < calls; i++)
+		run_batch(fd, ops, count);
+	cost.ns = (double)(now() - start) / calls;
+	cost.interrupts = (double)(interrupts() - interrupts_before) / calls;
+	free(ops);
+	return cost;
 }
 
 static void spread(void)
@@ -175,21 +278,20 @@ static void spread(void)
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	int fd = open_or_die("/dev/cpu/msr_batch", O_RDONLY);
 	unsigned int cpus;
-	double one = 0;
 
 	load_list(300);
-	printf("Time of a batch of %d operations over the first CPUs of %ld, and of a batch of one\n"
-	       "operation on each, which is what the interrupts alone cost:\n"
-	       "  CPUs   us a batch   ns an operation   of 1 CPU's   us, one on each\n",
+	printf("Batches of %d operations over some of %ld CPUs, in wall time. One interrupt costs what\n"
+	       "it does in a batch of one operation on each CPU; the last column is without them.\n"
+	       "  CPUs  us a batch  interrupts  us each  ns an operation  without interrupts\n",
 	       BATCH_OPS, online);
 	for (cpus = 1; cpus <= online; cpus *= 2) {
-		double batch = cost_of_batch(fd, BATCH_OPS, 300, cpus, 15);
-		double interrupts = cost_of_batch(fd, cpus, 1, cpus, 30);
+		struct cost batch = mean_cost_of_batch(fd, BATCH_OPS, cpus, 20);
+		struct cost one = mean_cost_of_batch(fd, cpus, cpus, 200);
+		double each = one.interrupts ? one.ns / one.interrupts : 0;
 
-		if (cpus == 1)
-			one = batch;
-		printf("%6u %12.0f %17.0f %12.2f %17.0f\n", cpus, batch / 1e3, batch / BATCH_OPS,
-		       batch / one, interrupts / 1e3);
+		printf("%6u %11.0f %11.0f %8.1f %16.0f %19.0f\n", cpus, batch.ns / 1e3,
+		       batch.interrupts, each / 1e3, batch.ns / BATCH_OPS,
+		       (batch.ns - batch.interrupts * each) / BATCH_OPS);
 		fflush(stdout);
 	}
 }

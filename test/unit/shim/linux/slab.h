@@ -11,7 +11,7 @@
 #define GFP_KERNEL_ACCOUNT	0x2u
 
 /* Set by a test: there is no memory. */
-static bool shim_no_memory __attribute__((unused));
+static bool shim_no_memory;
 
 static inline void *kvzalloc(size_t size, gfp_t flags)
 {
