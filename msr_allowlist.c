@@ -11,6 +11,8 @@
  * Writers publish one after the other, under publish_lock.
  */
 
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/fs.h>

@@ -30,22 +30,36 @@ static uint64_t deadline(void)
 	return now_ns() + SECONDS * UINT64_C(1000000000);
 }
 
-static pthread_t start_thread(void *(*function)(void *arg), void *arg)
-{
-	pthread_t thread;
+/* Threads of the running test; each returns what was wrong, or NULL. */
+static pthread_t threads[8];
+static unsigned int nr_threads;
 
-	assert_int_equal(pthread_create(&thread, NULL, function, arg), 0);
-	return thread;
+static void start_thread(void *(*function)(void *arg), void *arg)
+{
+	atomic_store(&stop, false);
+	assert_int_equal(pthread_create(&threads[nr_threads], NULL, function, arg), 0);
+	nr_threads++;
 }
 
-/* What a thread returns is what was wrong, or NULL. */
-static void assert_thread_content(pthread_t thread)
+static const char *stop_threads(void)
 {
-	void *complaint;
+	const char *wrong = NULL;
+	void *result;
 
-	assert_int_equal(pthread_join(thread, &complaint), 0);
-	if (complaint)
-		fail_msg("%s", (char *)complaint);
+	atomic_store(&stop, true);
+	while (nr_threads) {
+		pthread_join(threads[--nr_threads], &result);
+		wrong = result ? result : wrong;
+	}
+	return wrong;
+}
+
+static void assert_threads_content(void)
+{
+	const char *wrong = stop_threads();
+
+	if (wrong)
+		fail_msg("%s", wrong);
 }
 
 /* CPUs 1 to 3 go off and on line. */
@@ -73,12 +87,10 @@ static void no_success_without_data_while_cpus_come_and_go(void **state)
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 	atomic_uint toggles = 0;
 	uint64_t end = deadline();
-	pthread_t toggler;
 
 	(void)state;
 	load_list("0xc0000103 0\n");
-	atomic_store(&stop, false);
-	toggler = start_thread(toggle_cpus, &toggles);
+	start_thread(toggle_cpus, &toggles);
 	while (now_ns() < end) {
 		unsigned int count = sizes[round++ % ARRAY_SIZE(sizes)];
 		int first = 0, result;
@@ -103,11 +115,8 @@ static void no_success_without_data_while_cpus_come_and_go(void **state)
 		assert_int_equal(result, first ? -1 : 0);
 		assert_int_equal(errno, first);
 	}
-	atomic_store(&stop, true);
-	assert_thread_content(toggler);
+	assert_threads_content();
 	close(fd);
-	for (i = 1; i < 4; i++)
-		set_online(i, true);
 	assert_true(atomic_load(&toggles) > 5);
 	assert_true(absent > 0 && present > 0);
 }
@@ -150,12 +159,10 @@ static void no_batch_is_judged_by_a_mixture_of_lists(void **state)
 	unsigned int seen[2] = { 0 }, i;
 	atomic_uint swaps = 0;
 	uint64_t end = deadline();
-	pthread_t swapper;
 
 	(void)state;
 	load_list(list_a);
-	atomic_store(&stop, false);
-	swapper = start_thread(swap_lists, &swaps);
+	start_thread(swap_lists, &swaps);
 	while (now_ns() < end) {
 		char first;
 
@@ -168,8 +175,7 @@ static void no_batch_is_judged_by_a_mixture_of_lists(void **state)
 			assert_int_equal(list_of(&ops[i]), first);
 		seen[first - 'a']++;
 	}
-	atomic_store(&stop, true);
-	assert_thread_content(swapper);
+	assert_threads_content();
 	close(fd);
 	assert_true(atomic_load(&swaps) > 5);
 	assert_true(seen[0] && seen[1]);
@@ -226,7 +232,6 @@ static void after_a_write_nothing_is_executed_that_only_the_old_list_allowed(voi
 		{ .from_cpu = 3, .to_cpu = 1, .batches = true },
 		{ .from_cpu = 1, .to_cpu = 1, .batches = true },
 	};
-	pthread_t threads[ARRAY_SIZE(hammers)];
 	unsigned int i, rounds = 0;
 	uint64_t end = deadline();
 
@@ -234,11 +239,10 @@ static void after_a_write_nothing_is_executed_that_only_the_old_list_allowed(voi
 	pin_to(0);
 	while (now_ns() < end) {
 		load_list("0x402 0xffffffffffffffff\n");
-		atomic_store(&stop, false);
 		for (i = 0; i < ARRAY_SIZE(hammers); i++) {
 			atomic_store(&hammers[i].revoked, false);
 			atomic_store(&hammers[i].successes, 0);
-			threads[i] = start_thread(hammer, &hammers[i]);
+			start_thread(hammer, &hammers[i]);
 		}
 		for (i = 0; i < ARRAY_SIZE(hammers); i++)
 			while (!atomic_load(&hammers[i].successes))
@@ -252,9 +256,7 @@ static void after_a_write_nothing_is_executed_that_only_the_old_list_allowed(voi
 		usleep(20000);
 		assert_int_equal(peek(1, STORE_A), 0x600d);
 
-		atomic_store(&stop, true);
-		for (i = 0; i < ARRAY_SIZE(hammers); i++)
-			assert_thread_content(threads[i]);
+		assert_threads_content();
 		rounds++;
 	}
 	assert_true(rounds > 3);
@@ -299,7 +301,6 @@ static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
 	struct masked_writer writers[] = {
 		{ .from_cpu = 1 }, { .from_cpu = 2 }, { .from_cpu = 3, .batches = true },
 	};
-	pthread_t threads[ARRAY_SIZE(writers)];
 	uint64_t end = deadline();
 	uint64_t high = 0, value;
 	unsigned int i;
@@ -307,9 +308,8 @@ static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
 
 	(void)state;
 	load_list("0x402 0x00000000ffffffff\n");
-	atomic_store(&stop, false);
 	for (i = 0; i < ARRAY_SIZE(writers); i++)
-		threads[i] = start_thread(write_low_half, &writers[i]);
+		start_thread(write_low_half, &writers[i]);
 
 	/* The other writer is the kernel's own driver; the high half is its. */
 	fd = open_cpu(1, "msr", O_RDWR);
@@ -322,11 +322,9 @@ static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
 		assert_int_equal(value >> 32, high);
 	}
 	close(fd);
-	atomic_store(&stop, true);
-	for (i = 0; i < ARRAY_SIZE(writers); i++) {
-		assert_thread_content(threads[i]);
+	assert_threads_content();
+	for (i = 0; i < ARRAY_SIZE(writers); i++)
 		assert_true(atomic_load(&writers[i].writes) > 100);
-	}
 	assert_true(high > 100);
 }
 
@@ -390,7 +388,11 @@ static void batches_from_every_cpu_survive_kill_9_among_them(void **state)
 
 static int settle(void **state)
 {
-	atomic_store(&stop, true);
+	unsigned int cpu;
+
+	stop_threads();
+	for (cpu = 1; cpu < 4; cpu++)
+		set_online(cpu, true);
 	return clear_list(state);
 }
 
