@@ -113,23 +113,22 @@ static double cost_of_no_ioctl(int fd)
 	return (double)(now() - start) / CALLS;
 }
 
-/* What a batch costs; the shortest of some, since other things happen, too */
-static double cost_of_batch(int fd, unsigned int count, unsigned int entries, unsigned int cpus,
-			    int calls)
+/* An operation of a large batch on one CPU; the quickest of some batches */
+static double cost_of_op(int fd, unsigned int entries)
 {
-	struct msr_batch_op *ops = make_ops(count, entries, cpus);
+	struct msr_batch_op *ops = make_ops(BATCH_OPS, entries, 1);
 	uint64_t start, took, best = UINT64_MAX;
 	int i;
 
-	for (i = 0; i < calls; i++) {
+	for (i = 0; i < 10; i++) {
 		start = now();
-		run_batch(fd, ops, count);
+		run_batch(fd, ops, BATCH_OPS);
 		took = now() - start;
 		if (took < best)
 			best = took;
 	}
 	free(ops);
-	return best;
+	return (double)best / BATCH_OPS;
 }
 
 static double cost_of_batch_of_one(int fd)
@@ -213,10 +212,10 @@ static void path(void)
 	row("pread of 8 bytes, msr_safe", cost_of_pread("/dev/cpu/0/msr_safe"), "/dev/zero", zero);
 	row("ioctl that does nothing", none, NULL, 0);
 	row("batch of 1 operation", cost_of_batch_of_one(fd), "no ioctl", none);
-	small = cost_of_batch(fd, BATCH_OPS, 300, 1, 10) / BATCH_OPS;
+	small = cost_of_op(fd, 300);
 	row("an operation of a batch of 30000", small, NULL, 0);
 	load_list(4000);
-	large = cost_of_batch(fd, BATCH_OPS, 4000, 1, 10) / BATCH_OPS;
+	large = cost_of_op(fd, 4000);
 	row("the same, list of 4000 entries", large, "that of 300", small);
 	load_list(300);
 	row("longest wait of a real-time thread, batch of 1", longest_wait_during(fd, 1), NULL, 0);
@@ -251,26 +250,31 @@ static uint64_t interrupts(void)
 }
 
 struct cost {
-	double ns;		/* a batch */
-	double interrupts;	/* in each */
+	double ns;
+	uint64_t interrupts;
 };
 
-static struct cost mean_cost_of_batch(int fd, unsigned int count, unsigned int cpus, int calls)
+/* The quickest of some calls of a batch, and the interrupts that it took */
+static struct cost quickest_batch(int fd, unsigned int count, unsigned int cpus, int calls)
 {
 	struct msr_batch_op *ops = make_ops(count, 300, cpus);
-	uint64_t interrupts_before, start;
-	struct cost cost;
+	struct cost best = { .ns = 1e18 };
 	int i;
 
-	run_batch(fd, ops, count);
-	interrupts_before = interrupts();
-	start = now();
-	for (i = 0; i < calls; i++)
+	for (i = 0; i < calls; i++) {
+		uint64_t before = interrupts();
+		uint64_t start = now();
+		uint64_t took;
+
 		run_batch(fd, ops, count);
-	cost.ns = (double)(now() - start) / calls;
-	cost.interrupts = (double)(interrupts() - interrupts_before) / calls;
+		took = now() - start;
+		if (took < best.ns) {
+			best.ns = took;
+			best.interrupts = interrupts() - before;
+		}
+	}
 	free(ops);
-	return cost;
+	return best;
 }
 
 static void spread(void)
@@ -280,16 +284,17 @@ static void spread(void)
 	unsigned int cpus;
 
 	load_list(300);
-	printf("Batches of %d operations over some of %ld CPUs, in wall time. One interrupt costs what\n"
-	       "it does in a batch of one operation on each CPU; the last column is without them.\n"
+	printf("Batches of %d operations over some of %ld CPUs, wall time, the quickest of each. What\n"
+	       "an interrupt costs is seen in a batch of one operation on each CPU; the last column\n"
+	       "is without interrupts.\n"
 	       "  CPUs  us a batch  interrupts  us each  ns an operation  without interrupts\n",
 	       BATCH_OPS, online);
 	for (cpus = 1; cpus <= online; cpus *= 2) {
-		struct cost batch = mean_cost_of_batch(fd, BATCH_OPS, cpus, 20);
-		struct cost one = mean_cost_of_batch(fd, cpus, cpus, 200);
-		double each = one.interrupts ? one.ns / one.interrupts : 0;
+		struct cost batch = quickest_batch(fd, BATCH_OPS, cpus, 40);
+		struct cost one = quickest_batch(fd, cpus, cpus, 100);
+		double each = cpus > 1 ? one.ns / (cpus - 1) : 0;
 
-		printf("%6u %11.0f %11.0f %8.1f %16.0f %19.0f\n", cpus, batch.ns / 1e3,
+		printf("%6u %11.0f %11" PRIu64 " %8.1f %16.0f %19.0f\n", cpus, batch.ns / 1e3,
 		       batch.interrupts, each / 1e3, batch.ns / BATCH_OPS,
 		       (batch.ns - batch.interrupts * each) / BATCH_OPS);
 		fflush(stdout);
