@@ -6,15 +6,18 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-# Guests run this kernel: by default the distribution's. Asked for once, when needed.
+# What demo, check and bench need, and the kernel that guests run: by default the
+# distribution's. Asked for once, when needed.
+PACKAGES := gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip
+check: PACKAGES += g++ libcmocka-dev
 ifndef KERNEL
-KERNEL = $(eval KERNEL := $(shell test/vm/need make \
+KERNEL = $(eval KERNEL := $(shell test/vm/need $(PACKAGES) \
 	$$(test/vm/kernel headers-package) && test/vm/kernel release))$(KERNEL)
 endif
 KERNEL_FILES = $$(test/vm/kernel get $(KERNEL))
 export PATH := $(PATH):/usr/sbin:/sbin
 
-SOURCES := Kbuild $(wildcard *.c *.h)
+SOURCES := Kbuild $(wildcard msr_*.c msr_*.h)
 EXAMPLES := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.c))
 GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/test_*.c))
@@ -58,11 +61,7 @@ build/%: examples/%.c msr_safe.h msr_version.h
 
 packages:
 	@test -n "$(KERNEL)"
-	@test/vm/need gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip \
-		linux-headers-$(KERNEL)
-
-packages-check: packages
-	@test/vm/need g++ libcmocka-dev
+	@test/vm/need $(PACKAGES) linux-headers-$(KERNEL)
 
 # A module for the kernel that guests run, in a directory of its own, begun anew
 # for another kernel. BTF is for kernels that are at hand whole.
@@ -94,8 +93,7 @@ build/bench/bench: test/bench/bench.c msr_safe.h
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
-$(UNIT_TESTS) $(GUEST_TESTS): | packages-check
-build/bench/bench: | packages
+$(UNIT_TESTS) $(GUEST_TESTS) build/bench/bench: | packages
 
 check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(GUEST_TESTS)
 	@test/check "$(KERNEL_FILES)"
@@ -106,7 +104,7 @@ bench: build/vm/msr-safe.ko build/bench/bench
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: all help modules clean load unload examples packages packages-check check bench style
+.PHONY: all help modules clean load unload examples packages check bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)

@@ -39,6 +39,8 @@
 
 #define LIST		"0xE7 0xFFFFFFFFFFFFFFFF # MPERF\n"
 
+#define ROUNDS		20
+
 #define EXIT_USAGE	2
 #define EXIT_SETUP	3
 
@@ -241,6 +243,23 @@ static struct latency measure_batch(const unsigned int *cpus, unsigned int count
 	return latency;
 }
 
+/* The quickest of some, since other things happen on a machine, too */
+static struct latency quickest(struct latency (*measure)(const unsigned int *cpus,
+							 unsigned int count),
+			       const unsigned int *cpus, unsigned int count)
+{
+	struct latency best = measure(cpus, count);
+	int i;
+
+	for (i = 1; i < ROUNDS; i++) {
+		struct latency latency = measure(cpus, count);
+
+		if (latency.microseconds < best.microseconds)
+			best = latency;
+	}
+	return best;
+}
+
 static void show(const char *way, const struct latency *latency)
 {
 	printf("%-8s %10.1f us", way, latency->microseconds);
@@ -298,11 +317,12 @@ int main(int argc, char **argv)
 	if (load)
 		load_list();
 	check_list(cpus[0]);
-	serial = measure_serial(cpus, count);
-	batch = measure_batch(cpus, count);
+	serial = quickest(measure_serial, cpus, count);
+	batch = quickest(measure_batch, cpus, count);
 	free(cpus);
 
-	printf("From the first write to the last read, on %u CPUs:\n", count);
+	printf("From the first write to the last read, on %u CPUs, the quickest of %d:\n", count,
+	       ROUNDS);
 	show("serial", &serial);
 	show("batch", &batch);
 	if (!serial.most_cycles && !batch.most_cycles)
