@@ -336,6 +336,43 @@ static void as_many_operations_as_the_header_says_are_served(void **state)
 		assert_int_equal(many[i].msrdata, 2);
 }
 
+/* Function call interrupts that a CPU has had */
+static unsigned long interrupts_of(unsigned int cpu)
+{
+	FILE *file = fopen("/proc/interrupts", "r");
+	unsigned long count[4] = { 0 };
+	char line[1024];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, " CAL: %lu %lu %lu %lu", &count[0], &count[1], &count[2],
+			   &count[3]) == 4)
+			break;
+	fclose(file);
+	assert_true(count[cpu] > 0);
+	return count[cpu];
+}
+
+/*
+ * It takes milliseconds, so at 50 microseconds a visit it takes many. No test of
+ * how long each is: that is up to whatever the build machine does meanwhile.
+ */
+static void a_large_batch_is_executed_in_many_visits(void **state)
+{
+	unsigned long before;
+	unsigned int i, way;
+
+	(void)state;
+	pin_to(1);
+	for (way = 0; way < 2; way++) {
+		for (i = 0; i < MAX_OPS; i++)
+			many[i] = read_op(way ? 2 + i % 2 : 2, CPU_NUMBER);
+		before = interrupts_of(2);
+		assert_int_equal(run_batch(many, MAX_OPS), 0);
+		assert_true(interrupts_of(2) - before >= 10);
+	}
+}
+
 static void more_operations_are_e2big(void **state)
 {
 	unsigned int i;
@@ -605,6 +642,7 @@ int main(void)
 		test_then(order_is_kept_on_each_cpu, unpin),
 		test(a_hundred_thousand_operations_are_served_in_one_call),
 		test(as_many_operations_as_the_header_says_are_served),
+		test_then(a_large_batch_is_executed_in_many_visits, unpin),
 		test(more_operations_are_e2big),
 		test(no_operations_are_einval),
 		test(a_descriptor_not_open_for_reading_is_ebadf),
