@@ -4,6 +4,7 @@
  */
 
 #include <linux/build_bug.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/minmax.h>
@@ -33,9 +34,6 @@ static_assert(offsetof(struct msr_batch_array, numops) == 0);
 static_assert(offsetof(struct msr_batch_array, version) == 4);
 static_assert(offsetof(struct msr_batch_array, ops) == 8);
 static_assert(X86_IOC_MSR_BATCH == 0xc01063a2);
-
-/* After so many operations, what else there is to do gets its chance. */
-#define CHUNK_OPS	4096
 
 static unsigned int mdev_msr_batch;
 module_param_cb(mdev_msr_batch, &msr_major_ops, &mdev_msr_batch, 0444);
@@ -114,10 +112,12 @@ static u32 next_chunk(u32 done, u32 count)
 {
 	if (done)
 		cond_resched();
-	return min_t(u32, count - done, CHUNK_OPS);
+	return min_t(u32, count - done, MSR_CHUNK_OPS);
 }
 
-static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops, u32 count)
+/* Judge, execute, copy out. */
+static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops, u32 count,
+		     void *mem)
 {
 	const struct msr_table *table;
 	bool all_allowed = true;
@@ -125,21 +125,13 @@ static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops,
 	int err;
 	u32 i, n;
 
-	for (i = 0; i < count; i += n) {
-		n = next_chunk(i, count);
-		if (copy_in(ops + i, uops + i, n))
-			return -EFAULT;
-	}
-
 	table = msr_allowlist_enter(&ticket);
 	for (i = 0; i < count; i += n) {
 		n = next_chunk(i, count);
 		all_allowed &= msr_allowlist_judge(table, ops + i, n);
 	}
-	err = msr_exec(ops, count);
+	err = msr_exec(ops, count, mem);
 	msr_allowlist_exit(ticket);
-	if (err == -ENOMEM)
-		return err;
 
 	for (i = 0; i < count; i += n) {
 		n = next_chunk(i, count);
@@ -151,6 +143,33 @@ static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops,
 	return first_error(ops, count);
 }
 
+static int run_large_batch(struct msr_batch_op __user *uops, u32 count)
+{
+	struct msr_batch_op *ops;
+	int err = -EFAULT;
+	void *mem;
+	u32 i, n;
+
+	ops = kvmalloc_array(count, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	if (!ops)
+		return -E2BIG;
+	for (i = 0; i < count; i += n) {
+		n = next_chunk(i, count);
+		if (copy_in(ops + i, uops + i, n))
+			goto out_ops;
+	}
+
+	mem = msr_exec_alloc(ops, count);
+	err = PTR_ERR(mem);
+	if (IS_ERR(mem))
+		goto out_ops;
+	err = run_batch(uops, ops, count, mem);
+	kvfree(mem);
+out_ops:
+	kvfree(ops);
+	return err;
+}
+
 static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct msr_batch_array __user *ubatch = (struct msr_batch_array __user *)arg;
@@ -158,7 +177,6 @@ static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct msr_batch_op __user *uops;
 	struct msr_batch_op *ops;
 	u32 numops, version;
-	long err;
 
 	if (cmd != X86_IOC_MSR_BATCH)
 		return -ENOTTY;
@@ -178,15 +196,11 @@ static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EINVAL;
 	if (numops > MSR_BATCH_MAX_OPS)
 		return -E2BIG;
-	if (numops <= MSR_SMALL_BATCH)
-		return run_batch(uops, small, numops);
-
-	ops = kvmalloc_array(numops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
-	if (!ops)
-		return -E2BIG;
-	err = run_batch(uops, ops, numops);
-	kvfree(ops);
-	return err;
+	if (numops > MSR_SMALL_BATCH)
+		return run_large_batch(uops, numops);
+	if (copy_in(small, uops, numops))
+		return -EFAULT;
+	return run_batch(uops, small, numops, NULL);
 
 fault:
 	user_read_access_end();

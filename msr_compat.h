@@ -25,12 +25,11 @@
 #define msr_class_create(name)	class_create(name)
 #endif
 
-/* What struct class.devnode is handed */
-#if KERNEL_VERSION(6, 2, 0) > LINUX_VERSION_CODE
-#define msr_devnode_device	struct device
-#else
-#define msr_devnode_device	const struct device
-#endif
+/* What struct class.devnode is handed: once a device, then a const one */
+#define msr_devnode_device typeof(*__builtin_choose_expr(			\
+	__builtin_types_compatible_p(typeof(((struct class *)0)->devnode),	\
+				     char *(*)(const struct device *, umode_t *)), \
+	(const struct device *)0, (struct device *)0))
 
 /* rdmsrl and wrmsrl became rdmsrq and wrmsrq. */
 #if KERNEL_VERSION(6, 16, 0) > LINUX_VERSION_CODE

@@ -40,7 +40,7 @@ static __always_inline int access_msr(struct file *file, loff_t addr,
 
 	table = msr_allowlist_enter(&ticket);
 	if (msr_allowlist_judge(table, op, 1))
-		msr_exec(op, 1);
+		msr_exec(op, 1, NULL);
 	msr_allowlist_exit(ticket);
 
 	return op->err == -EROFS ? -EACCES : op->err;

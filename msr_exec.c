@@ -9,6 +9,7 @@
  */
 
 #include <linux/cpumask.h>
+#include <linux/err.h>
 #include <linux/init.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -130,6 +131,14 @@ static void visit_span_of_other(void *span)
 	visit_span(span);
 }
 
+/* Is there anything to visit the CPU for? */
+static bool skip_refused(struct msr_span *span)
+{
+	while (span->op < span->end && span->op->err != MSR_NOT_RUN)
+		span->op++;
+	return span->op < span->end;
+}
+
 static noinline int exec_on_one(struct msr_batch_op *ops, u32 count)
 {
 	struct msr_span span = { .op = ops, .end = ops + count };
@@ -137,7 +146,7 @@ static noinline int exec_on_one(struct msr_batch_op *ops, u32 count)
 	unsigned long flags;
 	int err = 0;
 
-	for (;;) {
+	while (skip_refused(&span)) {
 		if (cpu == get_cpu()) {
 			local_irq_save(flags);
 			visit_span(&span);
@@ -149,14 +158,13 @@ static noinline int exec_on_one(struct msr_batch_op *ops, u32 count)
 
 		if (err)	/* no such CPU, or offline */
 			return MSR_HAS_ERRORS;
-		if (span.op == span.end)
-			return span.failed ? MSR_HAS_ERRORS : 0;
-		if (fatal_signal_pending(current)) {
+		if (fatal_signal_pending(current) && span.op < span.end) {
 			interrupt_span(&span);
 			return -EINTR;
 		}
 		cond_resched();
 	}
+	return span.failed ? MSR_HAS_ERRORS : 0;
 }
 
 /* The most frequent case, by the shortest way if the caller is on the CPU */
@@ -164,13 +172,15 @@ static int exec_single(struct msr_batch_op *op)
 {
 	unsigned long flags;
 
+	if (op->err != MSR_NOT_RUN)
+		return 0;
+
 	local_irq_save(flags);
 	if (op->cpu != smp_processor_id()) {
 		local_irq_restore(flags);
 		return exec_on_one(op, 1);
 	}
-	if (op->err == MSR_NOT_RUN)
-		op->err = execute(op);
+	op->err = execute(op);
 	local_irq_restore(flags);
 	return op->err ? MSR_HAS_ERRORS : 0;
 }
@@ -277,7 +287,7 @@ static void fill_queues(struct msr_run *run)
 		u32 cpu = run->ops[i].cpu;
 		struct msr_queue *queue;
 
-		if (i % 4096 == 4095)
+		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
 			cond_resched();
 		if (run->ops[i].err != MSR_NOT_RUN)
 			continue;
@@ -298,11 +308,16 @@ static void fill_queues(struct msr_run *run)
 	}
 }
 
-static noinline int exec_on_many(struct msr_batch_op *ops, u32 count)
+static u32 nr_queues_for(u32 count)
 {
-	u32 nr_queues = roundup_pow_of_two(min(count, nr_cpu_ids));
+	return roundup_pow_of_two(min(count, nr_cpu_ids));
+}
+
+static noinline int exec_on_many(struct msr_batch_op *ops, u32 count, void *mem)
+{
 	struct msr_queue small_queues[MSR_SMALL_BATCH] __uninitialized;
 	u32 small_next[MSR_SMALL_BATCH] __uninitialized;
+	u32 nr_queues = nr_queues_for(count);
 	struct msr_run run = {
 		.ops = ops,
 		.count = count,
@@ -310,21 +325,45 @@ static noinline int exec_on_many(struct msr_batch_op *ops, u32 count)
 		.queue_mask = nr_queues - 1,
 		.queues = small_queues,
 	};
-	void *mem = NULL;
-	int err;
 
-	if (count > MSR_SMALL_BATCH) {
-		mem = kvmalloc(nr_queues * sizeof(*run.queues) + count * sizeof(*run.next),
-			       GFP_KERNEL_ACCOUNT);
-		if (!mem)
-			return -ENOMEM;
+	if (mem) {
 		run.queues = mem;
 		run.next = (u32 *)&run.queues[nr_queues];
 	}
 	fill_queues(&run);
-	err = visit_until_done(&run);
-	kvfree(mem);
-	return err;
+	return visit_until_done(&run);
+}
+
+static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
+{
+	u32 i;
+
+	for (i = 1; i < count; i++)
+		if (ops[i].cpu != ops->cpu)
+			return true;
+	return false;
+}
+
+/**
+ * msr_exec_alloc() - get the memory that executing operations takes
+ * @ops:	the operations, of which only @cpu is looked at
+ * @count:	how many, more than %MSR_SMALL_BATCH
+ *
+ * Apart from msr_exec(), so that nobody waits for memory on behalf of a user
+ * while the writer of an allowlist waits for the operations.
+ *
+ * Context: may sleep. Return: the memory, to be freed with kvfree(); NULL if none
+ * is needed; or an error pointer: -ENOMEM.
+ */
+void *msr_exec_alloc(const struct msr_batch_op *ops, u32 count)
+{
+	void *mem;
+
+	if (!for_several_cpus(ops, count))
+		return NULL;
+	mem = kvmalloc(nr_queues_for(count) * sizeof(struct msr_queue) + count * sizeof(u32),
+		       GFP_KERNEL_ACCOUNT);
+	return mem ?: ERR_PTR(-ENOMEM);
 }
 
 /**
@@ -334,24 +373,21 @@ static noinline int exec_on_many(struct msr_batch_op *ops, u32 count)
  *		others are passed over. Those for one CPU are executed in the
  *		order of the array.
  * @count:	how many, at least 1
+ * @mem:	from msr_exec_alloc(); NULL for up to %MSR_SMALL_BATCH operations
  *
  * Context: may sleep; preemption and interrupts on. No CPU is kept from
  * anything else for longer than about 50 microseconds and one operation.
  *
  * Return: 0 if all that were to be executed were, with success;
  * %MSR_HAS_ERRORS if not, and the operations say why;
- * -EINTR a fatal signal came first: what had no turn says -EINTR, too;
- * -ENOMEM no memory, and none was executed.
+ * -EINTR a fatal signal came first: what had no turn says -EINTR, too.
  */
-int msr_exec(struct msr_batch_op *ops, u32 count)
+int msr_exec(struct msr_batch_op *ops, u32 count, void *mem)
 {
-	u32 i;
-
 	if (count == 1)
 		return exec_single(ops);
-	for (i = 1; i < count; i++)
-		if (ops[i].cpu != ops->cpu)
-			return exec_on_many(ops, count);
+	if (mem || (count <= MSR_SMALL_BATCH && for_several_cpus(ops, count)))
+		return exec_on_many(ops, count, mem);
 	return exec_on_one(ops, count);
 }
 

@@ -20,10 +20,14 @@ struct msr_batch_op;
 /* Batches up to this size need no memory but the stack. */
 #define MSR_SMALL_BATCH	16
 
+/* After so many operations, what else there is to do gets its chance. */
+#define MSR_CHUNK_OPS	4096
+
 /* From msr_exec(): not every operation succeeded */
 #define MSR_HAS_ERRORS	1
 
-int msr_exec(struct msr_batch_op *ops, u32 count);
+void *msr_exec_alloc(const struct msr_batch_op *ops, u32 count);
+int msr_exec(struct msr_batch_op *ops, u32 count, void *mem);
 
 int msr_exec_init(void);
 void msr_exec_uninit(void);
