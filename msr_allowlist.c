@@ -8,11 +8,13 @@
  * made; a new list is published by one pointer, and its writer waits for SRCU
  * before it is told of success. So each access is judged by one whole list, and
  * after the write nothing is executed any more that only the old list allowed.
- * Writers publish one after the other, under publish_lock.
+ * A fatal signal ends the wait, but not the new list. Writers publish one after
+ * the other, under publish_lock.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/completion.h>
 #include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -176,21 +178,52 @@ static void warn_of_takeover(const struct msr_table *table)
 		pr_warn("allowlist lets users take over the kernel through: %s\n", names);
 }
 
-static void publish(struct msr_table *table)
+/* A list that is in force no more, until nobody judges by it any more */
+struct retired_list {
+	struct rcu_head rcu;
+	struct completion unused;
+	struct kref ref;	/* of the SRCU callback, and of the waiting writer */
+	struct msr_table *table;
+};
+
+static void free_retired(struct kref *ref)
 {
-	struct msr_table *old;
+	struct retired_list *old = container_of(ref, struct retired_list, ref);
 
-	mutex_lock(&publish_lock);
-	old = rcu_replace_pointer(msr_allowlist, table, lockdep_is_held(&publish_lock));
-	mutex_unlock(&publish_lock);
-
-	synchronize_srcu(&msr_allowlist_srcu);
-	msr_table_put(old);
+	msr_table_put(old->table);
+	kfree(old);
 }
 
-static void publish_empty(void)
+static void list_is_unused(struct rcu_head *rcu)
 {
-	publish(msr_table_get(&msr_table_empty));
+	struct retired_list *old = container_of(rcu, struct retired_list, rcu);
+
+	complete(&old->unused);
+	kref_put(&old->ref, free_retired);
+}
+
+/* Takes over both references. Return: 0, or -EINTR for a fatal signal. */
+static int publish(struct msr_table *table, struct retired_list *old)
+{
+	int err;
+
+	init_completion(&old->unused);
+	kref_init(&old->ref);
+	kref_get(&old->ref);
+
+	mutex_lock(&publish_lock);
+	old->table = rcu_replace_pointer(msr_allowlist, table, lockdep_is_held(&publish_lock));
+	mutex_unlock(&publish_lock);
+
+	call_srcu(&msr_allowlist_srcu, &old->rcu, list_is_unused);
+	err = wait_for_completion_killable(&old->unused);
+	kref_put(&old->ref, free_retired);
+	return err ? -EINTR : 0;
+}
+
+static int publish_empty(struct retired_list *old)
+{
+	return publish(msr_table_get(&msr_table_empty), old);
 }
 
 /* One or two bytes of white space, as `echo >` writes them, ask for no list. */
@@ -202,16 +235,19 @@ static bool asks_to_clear(const char *text, size_t len)
 static int replace_list(char *buf, size_t len)
 {
 	struct msr_text text = { .start = buf, .end = buf + len };
+	struct retired_list *old;
 	struct msr_table *table;
 	int count;
 
-	if (asks_to_clear(buf, len)) {
-		publish_empty();
-		return 0;
-	}
+	old = kmalloc(sizeof(*old), GFP_KERNEL_ACCOUNT);
+	if (!old)
+		return -ENOMEM;
+	if (asks_to_clear(buf, len))
+		return publish_empty(old);
 
 	count = msr_table_check(&text);
 	if (count < 0) {
+		kfree(old);
 		pr_warn_ratelimited("allowlist refused, the one before stays: line %u: %s\n",
 				    text.line, text.why);
 		return count;
@@ -219,14 +255,12 @@ static int replace_list(char *buf, size_t len)
 
 	table = msr_table_make(&text, count);
 	if (IS_ERR(table)) {
-		publish_empty();
 		pr_warn_ratelimited("allowlist refused, it is now empty: line %u: %s\n",
 				    text.line, text.why);
-		return PTR_ERR(table);
+		return publish_empty(old) ?: PTR_ERR(table);
 	}
 	warn_of_takeover(table);
-	publish(table);
-	return 0;
+	return publish(table, old);
 }
 
 static ssize_t allowlist_write(struct file *file, const char __user *ubuf,
@@ -363,5 +397,6 @@ int msr_allowlist_init(void)
 void msr_allowlist_uninit(void)
 {
 	msr_node_uninit(&allowlist_node);
+	srcu_barrier(&msr_allowlist_srcu);	/* for writers that were killed */
 	msr_table_put(rcu_dereference_protected(msr_allowlist, true));
 }

@@ -373,6 +373,23 @@ static void a_large_batch_is_executed_in_many_visits(void **state)
 	}
 }
 
+static void a_batch_that_is_refused_interrupts_nobody(void **state)
+{
+	unsigned long before;
+	unsigned int i;
+
+	(void)state;
+	pin_to(1);
+	for (i = 0; i < MAX_OPS; i++)
+		many[i] = read_op(2, STORE_D);
+	before = interrupts_of(2);
+	assert_fails(run_batch(many, MAX_OPS), EACCES);
+	/* A few are the kernel's own; visits would be a hundred. */
+	assert_true(interrupts_of(2) - before < 10);
+	for (i = 0; i < MAX_OPS; i++)
+		assert_int_equal(many[i].err, -EACCES);
+}
+
 static void more_operations_are_e2big(void **state)
 {
 	unsigned int i;
@@ -643,6 +660,7 @@ int main(void)
 		test(a_hundred_thousand_operations_are_served_in_one_call),
 		test(as_many_operations_as_the_header_says_are_served),
 		test_then(a_large_batch_is_executed_in_many_visits, unpin),
+		test_then(a_batch_that_is_refused_interrupts_nobody, unpin),
 		test(more_operations_are_e2big),
 		test(no_operations_are_einval),
 		test(a_descriptor_not_open_for_reading_is_ebadf),

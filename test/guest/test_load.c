@@ -302,12 +302,17 @@ static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
 }
 
 /* Only here can an allocation be made to fail at will. */
-static void fail_allocation(int nth)
+static void fail_allocation_by(const char *symbol, int nth)
 {
 	char params[64];
 
-	snprintf(params, sizeof(params), "symbol=kvmalloc_node nth=%d value=0", nth);
+	snprintf(params, sizeof(params), "symbol=%s nth=%d value=0", symbol, nth);
 	assert_int_equal(load_file("/t/failstep.ko", params), 0);
+}
+
+static void fail_allocation(int nth)
+{
+	fail_allocation_by("kvmalloc_node", nth);
 }
 
 static void no_memory_for_the_text_is_enomem_and_keeps_the_list(void **state)
@@ -318,6 +323,18 @@ static void no_memory_for_the_text_is_enomem_and_keeps_the_list(void **state)
 	assert_int_equal(load(""), 0);
 	load_list("0x402 0\n");
 	fail_allocation(1);
+	assert_fails(write_list("0x406 0\n"), ENOMEM);
+	assert_int_equal(run_batch(&op, 1), 0);
+}
+
+static void no_memory_to_retire_the_list_is_enomem_and_keeps_it(void **state)
+{
+	struct msr_batch_op op = read_op(0, STORE_A);
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	load_list("0x402 0\n");
+	fail_allocation_by("kmalloc_trace", 1);
 	assert_fails(write_list("0x406 0\n"), ENOMEM);
 	assert_int_equal(run_batch(&op, 1), 0);
 }
@@ -406,6 +423,7 @@ int main(void)
 		test(check_batch_version_is_taken_at_load_and_later),
 		test(a_failure_of_any_step_of_loading_leaves_nothing),
 		test(no_memory_for_the_text_is_enomem_and_keeps_the_list),
+		test(no_memory_to_retire_the_list_is_enomem_and_keeps_it),
 		test(no_memory_for_the_table_is_enomem_and_empties_the_list),
 		test(no_memory_for_the_operations_is_e2big_and_executes_none),
 		test(no_memory_for_the_queues_is_enomem_and_executes_none),

@@ -386,6 +386,104 @@ static void batches_from_every_cpu_survive_kill_9_among_them(void **state)
 	assert_true(kills > 20);
 }
 
+static int hog_cpu(void *arg)
+{
+	volatile bool for_ever = true;
+
+	(void)arg;
+	pin_to(1);
+	while (for_ever)
+		;
+	return 0;
+}
+
+/* A batch that hardly ever gets the CPU, and holds the list that long */
+static int starve_in_a_batch(void *arg)
+{
+	static struct msr_batch_op ops[MSR_BATCH_MAX_OPS];
+	struct sched_param param = { 0 };
+	int fd = open(BATCH_PATH, O_RDONLY);
+	unsigned int i;
+
+	for (i = 0; i < MSR_BATCH_MAX_OPS; i++)
+		ops[i] = write_op(1, FAULTING, UINT64_C(1) << 40);
+	pin_to(1);
+	if (sched_setscheduler(0, SCHED_IDLE, &param))
+		return 1;
+	atomic_store((atomic_bool *)arg, true);
+	for (;;)
+		run_batch_fd(fd, ops, MSR_BATCH_MAX_OPS);
+}
+
+static int write_a_list(void *arg)
+{
+	(void)arg;
+	return write_list("0x6e1 0xffffffffffffffff\n0x406 0\n") < 0;
+}
+
+static pid_t start_child(int (*function)(void *arg), void *arg)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(function(arg));
+	return pid;
+}
+
+static bool ends_within(pid_t pid, unsigned int seconds)
+{
+	uint64_t end = now_ns() + seconds * UINT64_C(1000000000);
+	pid_t ended = 0;
+
+	while (!ended && now_ns() < end) {
+		usleep(10000);
+		ended = waitpid(pid, NULL, WNOHANG);
+	}
+	return ended == pid;
+}
+
+static void end_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void a_writer_that_waits_for_a_batch_can_be_killed(void **state)
+{
+	atomic_bool *begun = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct msr_batch_op op = read_op(0, STORE_B);
+	pid_t batch, hog, writer;
+	unsigned int tries;
+	bool waited, ended;
+
+	(void)state;
+	load_list("0x6e1 0xffffffffffffffff\n");
+	batch = start_child(starve_in_a_batch, begun);
+	while (!atomic_load(begun))
+		usleep(1000);
+	usleep(50000);
+	hog = start_child(hog_cpu, NULL);
+	usleep(50000);
+	for (tries = 0, waited = false; !waited && tries < 10; tries++) {
+		writer = start_child(write_a_list, NULL);
+		waited = !ends_within(writer, 1);
+	}
+	kill(writer, SIGKILL);
+	ended = ends_within(writer, 10);
+
+	end_child(hog);
+	end_child(batch);
+	munmap(begun, 4096);
+	if (!ended)
+		waitpid(writer, NULL, 0);
+	assert_true(waited);
+	assert_true(ended);
+	/* The list that it wrote is in force all the same. */
+	assert_int_equal(run_batch(&op, 1), 0);
+}
+
 static int settle(void **state)
 {
 	unsigned int cpu;
@@ -405,6 +503,7 @@ int main(void)
 		test(after_a_write_nothing_is_executed_that_only_the_old_list_allowed),
 		test(a_masked_write_never_loses_the_bits_of_another_writer),
 		test(batches_from_every_cpu_survive_kill_9_among_them),
+		test(a_writer_that_waits_for_a_batch_can_be_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
