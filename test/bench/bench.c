@@ -290,8 +290,8 @@ static void spread(void)
 	       "  CPUs  us a batch  interrupts  us each  ns an operation  without interrupts\n",
 	       BATCH_OPS, online);
 	for (cpus = 1; cpus <= online; cpus *= 2) {
-		struct cost batch = quickest_batch(fd, BATCH_OPS, cpus, 40);
-		struct cost one = quickest_batch(fd, cpus, cpus, 100);
+		struct cost batch = quickest_batch(fd, BATCH_OPS, cpus, 300);
+		struct cost one = quickest_batch(fd, cpus, cpus, 300);
 		double each = cpus > 1 ? one.ns / (cpus - 1) : 0;
 
 		printf("%6u %11.0f %11" PRIu64 " %8.1f %16.0f %19.0f\n", cpus, batch.ns / 1e3,
