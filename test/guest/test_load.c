@@ -267,32 +267,49 @@ static void check_batch_version_is_taken_at_load_and_later(void **state)
 	close(fd);
 }
 
+/* Functions of the kernel by the names that they have had */
+#define NAMES	2
+
+static const char *const kvmalloc_names[NAMES] = { "kvmalloc_node", "__kvmalloc_node_noprof" };
+static const char *const kmalloc_names[NAMES] = { "kmalloc_trace", "__kmalloc_cache_noprof" };
+
+/* Makes the nth call of a function fail. */
+static void fail_call(const char *const names[NAMES], int nth, long value)
+{
+	char params[96];
+	int i, err = -ENOENT;
+
+	for (i = 0; i < NAMES && names[i] && err; i++) {
+		snprintf(params, sizeof(params), "symbol=%s nth=%d value=%ld", names[i], nth,
+			 value);
+		err = load_file("/t/failstep.ko", params);
+	}
+	assert_int_equal(err, 0);
+}
+
 /* The calls into the kernel that loading makes: how often, and what a failure is. */
 static const struct {
-	const char *symbol;
+	const char *names[NAMES];
 	int calls;
 	long value;
 	int err;
 } steps[] = {
-	{ "__alloc_percpu", 1, 0, -ENOMEM },
-	{ "__register_chrdev", 4, -EBUSY, -EBUSY },
-	{ "__class_create", 4, -ENOMEM, -ENOMEM },
-	{ "device_create", 4 + 4, -ENOMEM, -ENOMEM },
-	{ "__cpuhp_setup_state", 1, -ENOSPC, -ENOSPC },
+	{ { "__alloc_percpu", "pcpu_alloc_noprof" }, 1, 0, -ENOMEM },
+	{ { "__register_chrdev" }, 4, -EBUSY, -EBUSY },
+	{ { "__class_create", "class_create" }, 4, -ENOMEM, -ENOMEM },
+	{ { "device_create" }, 4 + 4, -ENOMEM, -ENOMEM },
+	{ { "__cpuhp_setup_state" }, 1, -ENOSPC, -ENOSPC },
 };
 
 static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
 {
-	char params[96];
 	unsigned int i;
 	int nth;
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		for (nth = 1; nth <= steps[i].calls; nth++) {
-			snprintf(params, sizeof(params), "symbol=%s nth=%d value=%ld",
-				 steps[i].symbol, nth, steps[i].value);
-			assert_int_equal(load_file("/t/failstep.ko", params), 0);
+			fail_call(steps[i].names, nth, steps[i].value);
 			assert_int_equal(load(""), steps[i].err);
 			assert_nothing_left();
 			assert_int_equal(unload_name("failstep"), 0);
@@ -301,18 +318,10 @@ static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
 	assert_int_equal(load(""), 0);
 }
 
-/* Only here can an allocation be made to fail at will. */
-static void fail_allocation_by(const char *symbol, int nth)
-{
-	char params[64];
-
-	snprintf(params, sizeof(params), "symbol=%s nth=%d value=0", symbol, nth);
-	assert_int_equal(load_file("/t/failstep.ko", params), 0);
-}
-
+/* Allocations fail here since only here is there a module that makes them. */
 static void fail_allocation(int nth)
 {
-	fail_allocation_by("kvmalloc_node", nth);
+	fail_call(kvmalloc_names, nth, 0);
 }
 
 static void no_memory_for_the_text_is_enomem_and_keeps_the_list(void **state)
@@ -334,7 +343,7 @@ static void no_memory_to_retire_the_list_is_enomem_and_keeps_it(void **state)
 	(void)state;
 	assert_int_equal(load(""), 0);
 	load_list("0x402 0\n");
-	fail_allocation_by("kmalloc_trace", 1);
+	fail_call(kmalloc_names, 1, 0);
 	assert_fails(write_list("0x406 0\n"), ENOMEM);
 	assert_int_equal(run_batch(&op, 1), 0);
 }
