@@ -35,17 +35,17 @@ help:
 	@echo 'make clean      delete what was built'
 	@echo
 	@echo 'demo, check and bench install what they lack, and run the kernel of the'
-	@echo 'distribution; KERNEL=RELEASE runs another, whose headers are installed.'
+	@echo 'distribution; KERNEL=RELEASE runs another that there are packages of.'
 	@echo 'Downloads are kept in $${XDG_CACHE_HOME:-~/.cache}/msr-safe.'
 
 modules:
-	@test -d $(KDIR) || { echo "No kernel headers at $(KDIR): install those of the kernel" \
+	@test -d "$(KDIR)" || { echo "No kernel headers at $(KDIR): install those of the kernel" \
 		"(linux-headers-$$(uname -r) on Debian), or name another place with KDIR=." >&2; exit 1; }
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	$(MAKE) -C "$(KDIR)" M=$(CURDIR) modules
 
 clean:
 	rm -rf build .tmp_versions Module.symvers modules.order
-	rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.d
+	rm -f *.o *.ko *.mod *.mod.c .*.o .*.cmd .*.d
 
 load: modules
 	$(SUDO) insmod msr-safe.ko
@@ -95,10 +95,14 @@ build/bench/bench: test/bench/bench.c msr_safe.h
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
-$(UNIT_TESTS) $(GUEST_TESTS) build/bench/bench: | packages
+packages-check: packages
+	@test/vm/need g++ libcmocka-dev
+
+$(UNIT_TESTS) $(GUEST_TESTS): | packages-check
+build/bench/bench: | packages
 
 check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(GUEST_TESTS)
-	@test/check "$(KERNEL_FILES)"
+	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_TESTS="$(GUEST_TESTS)" test/check "$(KERNEL_FILES)"
 
 bench: build/vm/msr-safe.ko build/bench/bench
 	@test/bench/run "$(KERNEL_FILES)"
@@ -106,7 +110,7 @@ bench: build/vm/msr-safe.ko build/bench/bench
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: all help modules clean load unload examples packages check bench style
+.PHONY: all help modules clean load unload examples packages packages-check check bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)

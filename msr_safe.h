@@ -64,11 +64,12 @@ struct msr_batch_array {
  *
  * Every operation is executed, whatever becomes of the others; those for one
  * CPU in the order of the array. All are judged by one allowlist, the one in
- * force when the call began.
+ * force when the call has read the batch.
  *
  * Returns 0 if every operation succeeded. Otherwise -1, with errno the first
- * error in the order of the array, and every other operation carried out; or,
- * with nothing carried out,
+ * error in the order of the array, and every other operation carried out;
+ * %EINTR a fatal signal, which leaves operations that say -%EINTR; or, with
+ * nothing carried out,
  * %EBADF the file is not open for reading;
  * %EFAULT the batch cannot be read (or, carried out, not written back);
  * %ENOPROTOOPT @version is not one that the module serves;

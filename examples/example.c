@@ -96,6 +96,9 @@ static int open_cpu(unsigned int cpu)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/dev/cpu/%u/msr_safe", cpu);
+	/* With the module loaded, a CPU without a device has just gone offline. */
+	if (access(path, F_OK) && access(BATCH, F_OK) == 0)
+		errx(EXIT_FAILURE, "%s: %s%s", path, strerror(errno), advice(ENXIO));
 	return open_device(path, O_RDWR);
 }
 

@@ -135,6 +135,16 @@ static void llseek_with_seek_end_is_einval(void **state)
 	close(fd);
 }
 
+static void llseek_to_a_negative_address_is_einval(void **state)
+{
+	int fd = open_safe(0, O_RDONLY);
+
+	(void)state;
+	assert_fails(lseek(fd, -1, SEEK_SET), EINVAL);
+	assert_fails(lseek(fd, -1, SEEK_CUR), EINVAL);
+	close(fd);
+}
+
 static void any_count_but_8_is_einval_and_does_nothing(void **state)
 {
 	static const size_t counts[] = { 0, 1, 4, 7, 9, 16, 4096 };
@@ -279,11 +289,15 @@ static void opening_a_cpu_that_is_offline_is_enxio(void **state)
 
 static void a_node_goes_and_comes_with_its_cpu(void **state)
 {
+	struct stat st;
+
 	(void)state;
+	assert_int_equal(chmod("/dev/cpu/3/msr_safe", 0666), 0);
 	assert_int_equal(set_online(LAST_CPU, false), 0);
 	assert_int_not_equal(access("/dev/cpu/3/msr_safe", F_OK), 0);
 	assert_int_equal(set_online(LAST_CPU, true), 0);
-	assert_int_equal(access("/dev/cpu/3/msr_safe", F_OK), 0);
+	assert_int_equal(stat("/dev/cpu/3/msr_safe", &st), 0);
+	assert_int_equal(st.st_mode, S_IFCHR | 0600);
 }
 
 static void a_descriptor_of_a_cpu_that_left_gives_enxio_until_it_returns(void **state)
@@ -370,6 +384,7 @@ int main(void)
 		test(a_masked_write_keeps_the_other_bits),
 		test(the_file_position_is_the_address_and_stays),
 		test(llseek_with_seek_end_is_einval),
+		test(llseek_to_a_negative_address_is_einval),
 		test(any_count_but_8_is_einval_and_does_nothing),
 		test(an_unlisted_register_is_eacces),
 		test(a_write_to_a_read_only_register_is_eacces),

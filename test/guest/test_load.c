@@ -21,6 +21,7 @@ static const char *const nodes[] = {
 
 static const char *const major_params[] = {
 	"mdev_msr_safe", "mdev_msr_batch", "mdev_msr_allowlist", "mdev_msr_version",
+	"mdev_msr_approved_list",
 };
 
 /* Returns 0 or a negative errno. */
@@ -172,6 +173,9 @@ static void majors_are_those_asked_for(void **state)
 	assert_int_equal(major_of(BATCH_PATH), FREE_MAJOR + 1);
 	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR + 2);
 	assert_int_equal(major_of("/dev/cpu/msr_version"), FREE_MAJOR + 3);
+	assert_int_equal(unload(), 0);
+	assert_int_equal(load("mdev_msr_batch=511"), 0);
+	assert_int_equal(major_of(BATCH_PATH), 511);
 }
 
 static void the_former_name_of_the_allowlist_major_is_taken(void **state)
@@ -229,10 +233,13 @@ static void a_taken_major_fails_with_ebusy_and_leaves_nothing(void **state)
 static void approved_list_names_adds_a_node_of_the_same_device(void **state)
 {
 	char text[128] = "";
+	struct stat st;
 	int fd;
 
 	(void)state;
 	assert_int_equal(load("approved_list_names=1"), 0);
+	assert_int_equal(stat("/dev/cpu/msr_approved_list", &st), 0);
+	assert_int_equal(st.st_mode, S_IFCHR | 0600);
 	assert_int_equal(major_of("/dev/cpu/msr_approved_list"), major_of(LIST_PATH));
 	fd = open_path("/dev/cpu/msr_approved_list", O_WRONLY);
 	assert_int_equal(write(fd, "0x402 0x1", 9), 9);
