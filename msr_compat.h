@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernel versions. Nothing else in the tree asks
- * which kernel it is built for.
+ * Every difference between kernel versions, told by what a kernel has. Nothing
+ * else in the tree asks which kernel it is built for.
  */
 #ifndef MSR_COMPAT_H
 #define MSR_COMPAT_H
 
 #include <linux/device.h>
-#include <linux/version.h>
+#include <asm/msr.h>
 
 #ifndef CONFIG_X86_64
 #error "msr-safe is for 64-bit x86 kernels"
@@ -31,8 +31,8 @@
 				     char *(*)(const struct device *, umode_t *)), \
 	(const struct device *)0, (struct device *)0))
 
-/* rdmsrl and wrmsrl became rdmsrq and wrmsrq. */
-#if KERNEL_VERSION(6, 16, 0) > LINUX_VERSION_CODE
+/* rdmsrl and wrmsrl became rdmsrq and wrmsrq; the first of each is a macro. */
+#ifdef rdmsrl
 #define rdmsrq_safe	rdmsrl_safe
 #define wrmsrq_safe	wrmsrl_safe
 #endif

@@ -47,6 +47,17 @@ int clear_list(void **state)
 	return write_list("\n") == 1 ? 0 : -1;
 }
 
+int load_the_list(void **state)
+{
+	(void)state;
+	load_list("0x402 0xffffffffffffffff\n"		/* STORE_A: all of it */
+		  "0x406 0x00000000ffff0000\n"		/* STORE_B: some bits */
+		  "0x40a 0\n"				/* STORE_C: read only */
+		  "0xc0000103 0\n"			/* CPU_NUMBER */
+		  "0x6e1 0xffffffffffffffff\n");	/* FAULTING */
+	return 0;
+}
+
 int run_batch_fd(int fd, struct msr_batch_op *ops, unsigned int count)
 {
 	struct msr_batch_array batch = {

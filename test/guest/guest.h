@@ -67,6 +67,12 @@ void load_list(const char *text);
 /* A test's setup and teardown: nothing is listed. */
 int clear_list(void **state);
 
+/*
+ * A test's setup: STORE_A is writable as a whole, STORE_B in bits 31:16, STORE_C
+ * not at all, STORE_D not listed, CPU_NUMBER can be read, FAULTING written.
+ */
+int load_the_list(void **state);
+
 /* Opens the batch device, runs one batch, returns what ioctl(2) did. */
 int run_batch(struct msr_batch_op *ops, unsigned int count);
 

@@ -9,20 +9,6 @@
 
 #define LAST_CPU	3
 
-static const char list[] =
-	"0x402 0xffffffffffffffff\n"		/* STORE_A: all of it */
-	"0x406 0x00000000ffff0000\n"		/* STORE_B: some bits */
-	"0x40a 0\n"				/* STORE_C: read only */
-	"0xc0000103 0\n"			/* CPU_NUMBER */
-	"0x6e1 0xffffffffffffffff\n";		/* FAULTING */
-
-static int load_the_list(void **state)
-{
-	(void)state;
-	load_list(list);
-	return 0;
-}
-
 static int open_safe(unsigned int cpu, int flags)
 {
 	int fd = open_cpu(cpu, "msr_safe", flags);
