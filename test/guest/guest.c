@@ -25,15 +25,20 @@ int open_cpu(unsigned int cpu, const char *name, int flags)
 	return open(path, flags);
 }
 
-ssize_t write_list(const char *text)
+ssize_t write_bytes(const void *bytes, size_t len)
 {
-	int fd = open_path(LIST_PATH, O_WRONLY);
-	ssize_t written = write(fd, text, strlen(text));
+	int fd = open(LIST_PATH, O_WRONLY);
+	ssize_t written = write(fd, bytes, len);
 	int saved = errno;
 
 	close(fd);
 	errno = saved;
 	return written;
+}
+
+ssize_t write_list(const char *text)
+{
+	return write_bytes(text, strlen(text));
 }
 
 void load_list(const char *text)

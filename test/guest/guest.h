@@ -58,7 +58,8 @@ int open_path(const char *path, int flags);
 /* Opens /dev/cpu/CPU/NAME; may fail, as open(2) does. */
 int open_cpu(unsigned int cpu, const char *name, int flags);
 
-/* Replaces the allowlist; returns what write(2) did. */
+/* Replaces the allowlist; returns what write(2) did. For children and threads, too. */
+ssize_t write_bytes(const void *bytes, size_t len);
 ssize_t write_list(const char *text);
 
 /* Replaces the allowlist, which must succeed. */

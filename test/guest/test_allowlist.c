@@ -54,17 +54,6 @@ static void assert_output(const char *expected)
 }
 
 /* What write(2) of these bytes does, on a descriptor of their own */
-static ssize_t write_bytes(const void *bytes, size_t len)
-{
-	int fd = open_path(LIST_PATH, O_WRONLY);
-	ssize_t written = write(fd, bytes, len);
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-	return written;
-}
-
 /* The error of an access through the batch device, 0 if it succeeds */
 static int read_error(uint32_t msr)
 {
@@ -159,6 +148,16 @@ static void the_log_says_line_and_reason_of_a_duplicate(void **state)
 	mark_log();
 	assert_fails(write_list("0x10 0\n# again\n16 0\n0x11 0\n"), ENOTUNIQ);
 	assert_int_equal(count_in_log("line 3: address is listed twice"), 1);
+}
+
+static void the_log_says_that_a_list_is_too_long(void **state)
+{
+	static char text[131073 + 1];
+
+	(void)state;
+	mark_log();
+	assert_int_equal(write_bytes(text, sizeof(text)), -1);
+	assert_int_equal(count_in_log("over 131073 bytes"), 1);
 }
 
 static void the_log_is_quiet_about_a_good_list(void **state)
@@ -912,29 +911,18 @@ static void free_swapped(void)
 	}
 }
 
-static ssize_t swap_to(const char *text)
-{
-	int fd = open(LIST_PATH, O_WRONLY);
-	ssize_t written = write(fd, text, strlen(text));
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-	return written;
-}
-
 /* Writes all lists in turn, clears the list, and makes errors of both passes. */
 static int keep_writing(unsigned int i)
 {
 	const char *list = swapped[i % LISTS];
 
-	if (swap_to(list) != (ssize_t)strlen(list))
+	if (write_list(list) != (ssize_t)strlen(list))
 		return 1;
-	if (i % 7 == 0 && swap_to("\n") != 1)
+	if (i % 7 == 0 && write_list("\n") != 1)
 		return 2;
-	if (i % 5 == 0 && (swap_to("0x402 0\n0x402 0\n") != -1 || errno != ENOTUNIQ))
+	if (i % 5 == 0 && (write_list("0x402 0\n0x402 0\n") != -1 || errno != ENOTUNIQ))
 		return 3;
-	if (i % 3 == 0 && (swap_to("0x402\n") != -1 || errno != EILSEQ))
+	if (i % 3 == 0 && (write_list("0x402\n") != -1 || errno != EILSEQ))
 		return 4;
 	return 0;
 }
@@ -1023,6 +1011,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		promise(the_log_says_line_and_reason_of_a_syntax_error),
 		promise(the_log_says_line_and_reason_of_a_duplicate),
+		promise(the_log_says_that_a_list_is_too_long),
 		promise(the_log_is_quiet_about_a_good_list),
 		promise(messages_are_limited_and_come_again_later),
 		promise(a_dangerous_list_is_taken_with_one_warning_naming_its_registers),
