@@ -18,6 +18,7 @@
 #include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/jump_label.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -47,11 +48,41 @@ static bool approved_list_names;
 module_param(approved_list_names, bool, 0444);
 MODULE_PARM_DESC(approved_list_names, "Make the node /dev/cpu/msr_approved_list, too");
 
+static bool revoke_on_change;
+module_param(revoke_on_change, bool, 0444);
+MODULE_PARM_DESC(revoke_on_change, "Refuse descriptors opened before the list was written (default: 0)");
+
+DEFINE_STATIC_KEY_FALSE(msr_allowlist_revokes);
+
+/* How many lists there have been. Goes up before the list of that number is in force. */
+static unsigned long generation;
+
 DEFINE_SRCU(msr_allowlist_srcu);
 struct msr_table __rcu *msr_allowlist =
 	(struct msr_table __rcu __force *)&msr_table_empty;
 
 static DEFINE_MUTEX(publish_lock);
+
+/**
+ * msr_allowlist_opened() - remember which list was in force when a file was opened
+ * @file:	a file that msr_allowlist_revoked() may be asked of; what is
+ *		remembered is its private_data
+ *
+ * Context: may sleep.
+ */
+void msr_allowlist_opened(struct file *file)
+{
+	mutex_lock(&publish_lock);	/* a list is either in force or not yet */
+	file->private_data = (void *)generation;
+	mutex_unlock(&publish_lock);
+}
+
+/* The list was looked up before, so the number is its own or a later one's. */
+bool msr_allowlist_changed_since_open(const struct file *file)
+{
+	smp_rmb();	/* pairs with rcu_replace_pointer() in publish() */
+	return file->private_data != (void *)READ_ONCE(generation);
+}
 
 /* The part of judging that only writes need, after the rest. */
 static noinline bool judge_writes(struct msr_batch_op *op, const struct msr_batch_op *end,
@@ -212,6 +243,7 @@ static int publish(struct msr_table *table, struct retired_list *old)
 	kref_get(&old->ref);
 
 	mutex_lock(&publish_lock);
+	WRITE_ONCE(generation, generation + 1);
 	old->table = rcu_replace_pointer(msr_allowlist, table, lockdep_is_held(&publish_lock));
 	mutex_unlock(&publish_lock);
 
@@ -379,6 +411,8 @@ int msr_allowlist_init(void)
 {
 	int err;
 
+	if (revoke_on_change)
+		static_branch_enable(&msr_allowlist_revokes);
 	if (approved_list_names)
 		allowlist_node.paths[1] = "cpu!msr_approved_list";
 

@@ -5,16 +5,20 @@
 #ifndef MSR_ALLOWLIST_H
 #define MSR_ALLOWLIST_H
 
+#include <linux/jump_label.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
 
 #include "msr_table.h"
 
+struct file;
 struct msr_batch_op;
 
-/* For the two functions below; the locking is explained in msr_allowlist.c. */
+/* For the functions below; the locking is explained in msr_allowlist.c. */
 extern struct srcu_struct msr_allowlist_srcu;
 extern struct msr_table __rcu *msr_allowlist;
+DECLARE_STATIC_KEY_FALSE(msr_allowlist_revokes);
+bool msr_allowlist_changed_since_open(const struct file *file);
 
 /**
  * msr_allowlist_enter() - begin to judge and to execute
@@ -45,6 +49,21 @@ static inline void msr_allowlist_exit(int ticket)
 	srcu_read_unlock(&msr_allowlist_srcu, ticket);
 }
 
+/**
+ * msr_allowlist_revoked() - is the file refused because of when it was opened?
+ * @file:	one that msr_allowlist_opened() was called for
+ *
+ * Context: after msr_allowlist_enter() and before the exit.
+ * Return: whether it was opened before the list in force was written, and the
+ * module was loaded to refuse such files; the call is to fail with -ESTALE then.
+ */
+static inline bool msr_allowlist_revoked(const struct file *file)
+{
+	return static_branch_unlikely(&msr_allowlist_revokes) &&
+	       msr_allowlist_changed_since_open(file);
+}
+
+void msr_allowlist_opened(struct file *file);
 bool msr_allowlist_judge(const struct msr_table *table, struct msr_batch_op *ops, u32 count);
 
 int msr_allowlist_init(void);

@@ -116,8 +116,8 @@ static u32 next_chunk(u32 done, u32 count)
 }
 
 /* Judge, execute, copy out. */
-static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops, u32 count,
-		     void *mem)
+static int run_batch(const struct file *file, struct msr_batch_op __user *uops,
+		     struct msr_batch_op *ops, u32 count, void *mem)
 {
 	const struct msr_table *table;
 	bool all_allowed = true;
@@ -126,6 +126,10 @@ static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops,
 	u32 i, n;
 
 	table = msr_allowlist_enter(&ticket);
+	if (msr_allowlist_revoked(file)) {
+		msr_allowlist_exit(ticket);
+		return -ESTALE;
+	}
 	for (i = 0; i < count; i += n) {
 		n = next_chunk(i, count);
 		all_allowed &= msr_allowlist_judge(table, ops + i, n);
@@ -143,7 +147,7 @@ static int run_batch(struct msr_batch_op __user *uops, struct msr_batch_op *ops,
 	return first_error(ops, count);
 }
 
-static int run_large_batch(struct msr_batch_op __user *uops, u32 count)
+static int run_large_batch(const struct file *file, struct msr_batch_op __user *uops, u32 count)
 {
 	struct msr_batch_op *ops;
 	int err = -EFAULT;
@@ -163,7 +167,7 @@ static int run_large_batch(struct msr_batch_op __user *uops, u32 count)
 	err = PTR_ERR(mem);
 	if (IS_ERR(mem))
 		goto out_ops;
-	err = run_batch(uops, ops, count, mem);
+	err = run_batch(file, uops, ops, count, mem);
 	kvfree(mem);
 out_ops:
 	kvfree(ops);
@@ -197,19 +201,26 @@ static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (numops > MSR_BATCH_MAX_OPS)
 		return -E2BIG;
 	if (numops > MSR_SMALL_BATCH)
-		return run_large_batch(uops, numops);
+		return run_large_batch(file, uops, numops);
 	if (copy_in(small, uops, numops))
 		return -EFAULT;
-	return run_batch(uops, small, numops, NULL);
+	return run_batch(file, uops, small, numops, NULL);
 
 fault:
 	user_read_access_end();
 	return -EFAULT;
 }
 
+static int batch_open(struct inode *inode, struct file *file)
+{
+	msr_allowlist_opened(file);
+	return 0;
+}
+
 /* No compat_ioctl: a 32-bit program gets ENOTTY. */
 static const struct file_operations batch_fops = {
 	.owner = THIS_MODULE,
+	.open = batch_open,
 	.unlocked_ioctl = batch_ioctl,
 };
 

@@ -39,7 +39,9 @@ static __always_inline int access_msr(struct file *file, loff_t addr,
 	op->msr = addr;
 
 	table = msr_allowlist_enter(&ticket);
-	if (msr_allowlist_judge(table, op, 1))
+	if (msr_allowlist_revoked(file))
+		op->err = -ESTALE;
+	else if (msr_allowlist_judge(table, op, 1))
 		msr_exec(op, 1, NULL);
 	msr_allowlist_exit(ticket);
 
@@ -88,6 +90,7 @@ static int cpu_open(struct inode *inode, struct file *file)
 		return -ENXIO;
 	if (!cpu_has(&cpu_data(cpu), X86_FEATURE_MSR))
 		return -EIO;
+	msr_allowlist_opened(file);
 	return 0;
 }
 

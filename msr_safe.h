@@ -72,6 +72,8 @@ struct msr_batch_array {
  * nothing carried out,
  * %EBADF the file is not open for reading;
  * %EFAULT the batch cannot be read (or, carried out, not written back);
+ * %ESTALE the module was loaded with revoke_on_change=1, and the allowlist has
+ *	been written since the file was opened;
  * %ENOPROTOOPT @version is not one that the module serves;
  * %EINVAL no operations;
  * %E2BIG more than %MSR_BATCH_MAX_OPS operations, or no memory to hold them;

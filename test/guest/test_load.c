@@ -274,6 +274,193 @@ static void check_batch_version_is_taken_at_load_and_later(void **state)
 	close(fd);
 }
 
+/* Descriptors of the devices that revoke_on_change=1 is about, and what they say */
+struct descriptors {
+	int cpu;
+	int batch;
+};
+
+static struct descriptors open_descriptors(void)
+{
+	struct descriptors fds = {
+		.cpu = open_cpu(0, "msr_safe", O_RDWR),
+		.batch = open_path(BATCH_PATH, O_RDONLY),
+	};
+
+	assert_true(fds.cpu >= 0);
+	return fds;
+}
+
+static void close_descriptors(struct descriptors fds)
+{
+	close(fds.cpu);
+	close(fds.batch);
+}
+
+static void assert_served(struct descriptors fds)
+{
+	struct msr_batch_op op = write_op(0, STORE_A, 0x5a);
+	uint64_t value;
+
+	assert_int_equal(pread(fds.cpu, &value, sizeof(value), STORE_A), sizeof(value));
+	assert_int_equal(pwrite(fds.cpu, &value, sizeof(value), STORE_A), sizeof(value));
+	assert_int_equal(run_batch_fd(fds.batch, &op, 1), 0);
+}
+
+/* All sizes of batches, since each goes its own way. Nothing is executed or written. */
+static void assert_stale(struct descriptors fds)
+{
+	static const unsigned int sizes[] = { 1, 16, 17, 5000 };
+	static struct msr_batch_op ops[5000], before[5000];
+	uint64_t value = 0xbad;
+	unsigned int i;
+
+	poke(0, STORE_A, 0x600d);
+	assert_fails(pread(fds.cpu, &value, sizeof(value), STORE_A), ESTALE);
+	assert_int_equal(value, 0xbad);
+	assert_fails(pwrite(fds.cpu, &value, sizeof(value), STORE_A), ESTALE);
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		ops[i] = write_op(i % 4, STORE_A, 0xbad);
+	memcpy(before, ops, sizeof(ops));
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		assert_fails(run_batch_fd(fds.batch, ops, sizes[i]), ESTALE);
+	assert_memory_equal(ops, before, sizeof(ops));
+	assert_int_equal(peek(0, STORE_A), 0x600d);
+}
+
+static const char served_list[] = "0x402 0xffffffffffffffff\n";
+
+static void descriptors_outlive_a_list_by_default(void **state)
+{
+	struct descriptors fds;
+
+	(void)state;
+	assert_int_equal(load(""), 0);
+	fds = open_descriptors();
+	load_list(served_list);
+	assert_served(fds);
+	load_list(served_list);
+	assert_served(fds);
+	close_descriptors(fds);
+}
+
+static void revoke_on_change_refuses_descriptors_opened_before_the_list(void **state)
+{
+	struct descriptors old, new;
+
+	(void)state;
+	assert_int_equal(load("revoke_on_change=1"), 0);
+	old = open_descriptors();
+	load_list(served_list);
+	assert_stale(old);
+	new = open_descriptors();
+	assert_served(new);
+	assert_served(new);
+
+	load_list(served_list);
+	assert_stale(old);
+	assert_stale(new);
+	close_descriptors(old);
+	close_descriptors(new);
+	new = open_descriptors();
+	assert_served(new);
+	close_descriptors(new);
+}
+
+static void revoke_on_change_goes_by_lists_in_force(void **state)
+{
+	struct descriptors fds;
+
+	(void)state;
+	assert_int_equal(load("revoke_on_change=1"), 0);
+	load_list(served_list);
+	fds = open_descriptors();
+	/* refused in the first pass: the list in force is the same */
+	assert_fails(write_list("0x402"), EILSEQ);
+	assert_served(fds);
+	/* refused in the second pass: the list in force is another, an empty one */
+	assert_fails(write_list("0x402 0\n0x402 0\n"), ENOTUNIQ);
+	assert_stale(fds);
+	close_descriptors(fds);
+
+	load_list(served_list);
+	fds = open_descriptors();
+	clear_list(NULL);
+	assert_stale(fds);
+	load_list(served_list);
+	assert_stale(fds);
+	close_descriptors(fds);
+}
+
+static void revoke_on_change_leaves_the_other_devices_alone(void **state)
+{
+	char text[128] = "";
+	int list, version;
+
+	(void)state;
+	assert_int_equal(load("revoke_on_change=1"), 0);
+	list = open_path(LIST_PATH, O_RDWR);
+	version = open_path("/dev/cpu/msr_version", O_RDONLY);
+	load_list(served_list);
+	assert_int_equal(read(list, text, sizeof(text)), 22);
+	assert_int_equal(write(list, served_list, strlen(served_list)), strlen(served_list));
+	assert_int_equal(read(version, text, sizeof(text)), 6);
+	close(list);
+	close(version);
+}
+
+static void revoke_on_change_is_set_at_load_alone(void **state)
+{
+	const char *path = "/sys/module/msr_safe/parameters/revoke_on_change";
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(load("revoke_on_change=x"), -EINVAL);
+	assert_int_equal(load("revoke_on_change=1"), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0444);
+}
+
+/* Reads by a descriptor of before a list that is being written: none succeeds after. */
+static int read_until_stale(int fd, const volatile bool *written)
+{
+	uint64_t value;
+	bool after;
+
+	do {
+		after = *written;
+		if (pread(fd, &value, sizeof(value), STORE_A) < 0)
+			return errno != ESTALE;
+	} while (!after);
+	return 2;
+}
+
+static void revoke_on_change_holds_when_the_write_returns(void **state)
+{
+	volatile bool *written = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int i, fd, status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(load("revoke_on_change=1"), 0);
+	for (i = 0; i < 50; i++) {
+		load_list(served_list);
+		*written = false;
+		fd = open_cpu(0, "msr_safe", O_RDONLY);
+		pid = fork();
+		if (!pid)
+			_exit(read_until_stale(fd, written));
+		usleep(2000);
+		load_list(served_list);
+		*written = true;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		close(fd);
+	}
+	munmap((void *)written, 4096);
+}
+
 /* Functions of the kernel by the names that they have had */
 #define NAMES	2
 
@@ -437,6 +624,12 @@ int main(void)
 		test(a_taken_major_fails_with_ebusy_and_leaves_nothing),
 		test(approved_list_names_adds_a_node_of_the_same_device),
 		test(check_batch_version_is_taken_at_load_and_later),
+		test(descriptors_outlive_a_list_by_default),
+		test(revoke_on_change_refuses_descriptors_opened_before_the_list),
+		test(revoke_on_change_goes_by_lists_in_force),
+		test(revoke_on_change_leaves_the_other_devices_alone),
+		test(revoke_on_change_is_set_at_load_alone),
+		test(revoke_on_change_holds_when_the_write_returns),
 		test(a_failure_of_any_step_of_loading_leaves_nothing),
 		test(no_memory_for_the_text_is_enomem_and_keeps_the_list),
 		test(no_memory_to_retire_the_list_is_enomem_and_keeps_it),
