@@ -6,9 +6,17 @@
  * executes the operations in its queue until there are none left or the time is
  * up; then there is another visit. No lock is held: a queue is touched by its
  * CPU alone during a visit, and by the caller alone between visits.
+ *
+ * A CPU has one visitor at a time, so that the visits of many callers do not
+ * add up to a long time without interrupts. A caller claims the CPU, visits it
+ * and releases it without being preempted in between. One who finds it claimed
+ * sleeps for about the time of a visit, and tries again; one who has kept
+ * another waiting then sleeps as well, so that each gets a turn.
  */
 
+#include <linux/atomic.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/log2.h>
@@ -27,6 +35,9 @@
 /* How long a visit may keep a CPU from anything else, but for its last operation */
 #define VISIT_US	50
 
+/* How often to look whether a claimed CPU is free, before sleeping: a microsecond or two */
+#define CLAIM_SPINS	64
+
 #define NO_CPU		U32_MAX
 
 /* A run on one CPU: what is yet to be executed, one behind the other */
@@ -41,8 +52,14 @@ struct msr_queue {
 	u32 cpu;
 	u32 head;	/* the next one; msr_run.count when there is none */
 	u32 tail;	/* the last one */
-	bool visited;	/* since the last look; else the CPU is not online */
+	u8 turn;	/* what came of the last one: enum msr_turn */
 	bool failed;
+};
+
+enum msr_turn {
+	TURN_NONE,	/* the CPU is not online */
+	TURN_LATER,	/* it has another visitor */
+	TURN_TAKEN,
 };
 
 /* A run on several CPUs */
@@ -60,6 +77,47 @@ static u32 visit_cycles __ro_after_init;
 
 /* CPUs to visit; a CPU's own mask is in use while preemption is off on it. */
 static struct cpumask __percpu *visit_cpus;
+
+enum msr_claim {
+	CLAIM_FREE,
+	CLAIM_TAKEN,
+	CLAIM_WANTED,	/* taken, and somebody sleeps who wants it */
+};
+
+static DEFINE_PER_CPU(atomic_t, claims);
+
+/* Preemption is off from the claim of a CPU that is online to its release. */
+static bool claim(u32 cpu, unsigned int *spins)
+{
+	atomic_t *state = per_cpu_ptr(&claims, cpu);
+
+	while (atomic_cmpxchg(state, CLAIM_FREE, CLAIM_TAKEN) != CLAIM_FREE) {
+		if (!*spins) {
+			atomic_cmpxchg(state, CLAIM_TAKEN, CLAIM_WANTED);
+			return false;
+		}
+		--*spins;
+		cpu_relax();
+	}
+	return true;
+}
+
+/* Return: whether somebody else sleeps who wants it. */
+static bool release(u32 cpu)
+{
+	return atomic_xchg(per_cpu_ptr(&claims, cpu), CLAIM_FREE) == CLAIM_WANTED;
+}
+
+/* Sleeps for about a visit, that somebody else may have it. */
+static void let_others_visit(void)
+{
+	usleep_range(VISIT_US, 2 * VISIT_US);
+}
+
+static bool can_be_visited(u32 cpu)
+{
+	return cpu < nr_cpu_ids && cpu_online(cpu);
+}
 
 /* The bits that the write mask has clear keep the value they have. */
 static noinline int execute_write(const struct msr_batch_op *op)
@@ -139,25 +197,42 @@ static bool skip_refused(struct msr_span *span)
 	return span->op < span->end;
 }
 
+/* Preemption is off. Return: whether others want the CPU, too. */
+static bool visit_one(u32 cpu, struct msr_span *span)
+{
+	unsigned int spins = CLAIM_SPINS;
+	unsigned long flags;
+
+	if (!claim(cpu, &spins))
+		return true;
+
+	if (cpu == smp_processor_id()) {
+		local_irq_save(flags);
+		visit_span(span);
+		local_irq_restore(flags);
+	} else {
+		smp_call_function_single(cpu, visit_span_of_other, span, 1);
+	}
+	return release(cpu);
+}
+
 static noinline int exec_on_one(struct msr_batch_op *ops, u32 count)
 {
 	struct msr_span span = { .op = ops, .end = ops + count };
 	u32 cpu = ops->cpu;
-	unsigned long flags;
-	int err = 0;
+	bool wanted;
 
 	while (skip_refused(&span)) {
-		if (cpu == get_cpu()) {
-			local_irq_save(flags);
-			visit_span(&span);
-			local_irq_restore(flags);
-		} else {
-			err = smp_call_function_single(cpu, visit_span_of_other, &span, 1);
-		}
-		put_cpu();
-
-		if (err)	/* no such CPU, or offline */
+		preempt_disable();
+		if (!can_be_visited(cpu)) {
+			preempt_enable();
 			return MSR_HAS_ERRORS;
+		}
+		wanted = visit_one(cpu, &span);
+		preempt_enable();
+
+		if (wanted)
+			let_others_visit();
 		if (fatal_signal_pending(current) && span.op < span.end) {
 			interrupt_span(&span);
 			return -EINTR;
@@ -213,23 +288,49 @@ static void visit_queue(void *info)
 	} while (i < run->count && time_left(start));
 
 	queue->head = i;
-	queue->visited = true;
+	queue->turn = TURN_TAKEN;
 }
 
-/* All CPUs with something in their queue, at once */
+/* Preemption is off. Return: whether others want some of the CPUs, too. */
+static bool claim_many(struct msr_run *run, struct cpumask *cpus)
+{
+	unsigned int spins = CLAIM_SPINS;
+	bool wanted = false;
+	u32 i;
+
+	cpumask_clear(cpus);
+	for (i = 0; i <= run->queue_mask; i++) {
+		struct msr_queue *queue = &run->queues[i];
+
+		if (queue->head >= run->count || !can_be_visited(queue->cpu))
+			continue;
+		if (claim(queue->cpu, &spins)) {
+			cpumask_set_cpu(queue->cpu, cpus);
+		} else {
+			queue->turn = TURN_LATER;
+			wanted = true;
+		}
+	}
+	return wanted;
+}
+
+/* All CPUs with something in their queue that have no other visitor, at once */
 static void visit_many(struct msr_run *run)
 {
 	struct cpumask *cpus;
-	u32 i;
+	bool wanted;
+	u32 cpu;
 
 	preempt_disable();
 	cpus = this_cpu_ptr(visit_cpus);
-	cpumask_clear(cpus);
-	for (i = 0; i <= run->queue_mask; i++)
-		if (run->queues[i].head < run->count)
-			cpumask_set_cpu(run->queues[i].cpu, cpus);
+	wanted = claim_many(run, cpus);
 	on_each_cpu_mask(cpus, visit_queue, run, true);
+	for_each_cpu(cpu, cpus)
+		wanted |= release(cpu);
 	preempt_enable();
+
+	if (wanted)
+		let_others_visit();
 }
 
 /* Between visits: gives up on CPUs that have gone. Return: is anything left? */
@@ -241,11 +342,11 @@ static bool look_round(struct msr_run *run)
 	for (i = 0; i <= run->queue_mask; i++) {
 		struct msr_queue *queue = &run->queues[i];
 
-		if (queue->head < run->count && !queue->visited) {
+		if (queue->head < run->count && queue->turn == TURN_NONE) {
 			queue->head = run->count;
 			queue->failed = true;
 		}
-		queue->visited = false;
+		queue->turn = TURN_NONE;
 		left |= queue->head < run->count;
 		run->failed |= queue->failed;
 	}
