@@ -84,12 +84,20 @@ bool msr_allowlist_changed_since_open(const struct file *file)
 	return file->private_data != (void *)READ_ONCE(generation);
 }
 
-/* The part of judging that only writes need, after the rest. */
-static noinline bool judge_writes(struct msr_batch_op *op, const struct msr_batch_op *end,
-				  bool all_allowed)
+/**
+ * msr_allowlist_judge_writes() - the part of judging that only writes need
+ * @op:		the first of the operations, judged otherwise
+ * @end:	the end of them
+ * @allowed:	whether all may be executed so far
+ *
+ * Context: may sleep; before the msr_allowlist_exit().
+ * Return: whether all may be executed; those that may not have %-EPERM as @err.
+ */
+bool msr_allowlist_judge_writes(struct msr_batch_op *op, const struct msr_batch_op *end,
+				bool allowed)
 {
 	if (!security_locked_down(LOCKDOWN_MSR))
-		return all_allowed;
+		return allowed;
 	for (; op < end; op++)
 		if (!op->isrdmsr)
 			op->err = -EPERM;
@@ -113,26 +121,17 @@ bool msr_allowlist_judge(const struct msr_table *table, struct msr_batch_op *ops
 	const struct msr_index index = table->index;
 	const struct msr_batch_op *end = ops + count;
 	struct msr_batch_op *op = ops;
-	bool all_allowed = true;
+	bool allowed = true;
 	bool writes = false;
 
 	do {
-		const struct msr_entry *entry = msr_index_find(&index, op->msr);
-
-		op->wmask = entry ? entry->wmask : 0;
-		op->err = MSR_NOT_RUN;
+		if (!msr_allowlist_judge_one(&index, op))
+			allowed = false;
 		if (!op->isrdmsr)
 			writes = true;
-		if (!entry) {
-			op->err = -EACCES;
-			all_allowed = false;
-		} else if (!op->isrdmsr && !entry->wmask) {
-			op->err = -EROFS;
-			all_allowed = false;
-		}
 	} while (++op < end);
 
-	return writes ? judge_writes(ops, end, all_allowed) : all_allowed;
+	return writes ? msr_allowlist_judge_writes(ops, end, allowed) : allowed;
 }
 
 /*

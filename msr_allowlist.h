@@ -9,10 +9,11 @@
 #include <linux/srcu.h>
 #include <linux/types.h>
 
+#include "msr_exec.h"
+#include "msr_safe.h"
 #include "msr_table.h"
 
 struct file;
-struct msr_batch_op;
 
 /* For the functions below; the locking is explained in msr_allowlist.c. */
 extern struct srcu_struct msr_allowlist_srcu;
@@ -64,6 +65,34 @@ static inline bool msr_allowlist_revoked(const struct file *file)
 }
 
 void msr_allowlist_opened(struct file *file);
+
+/**
+ * msr_allowlist_judge_one() - judge an operation, but for what only writes need
+ * @index:	that of the list
+ * @op:		the operation; gets its @wmask and @err as of msr_allowlist_judge()
+ *
+ * Context: before the msr_allowlist_exit().
+ * Return: whether it may be executed, if it is a read; if it is a write
+ * msr_allowlist_judge_writes() has the last word.
+ */
+static __always_inline bool msr_allowlist_judge_one(const struct msr_index *index,
+						    struct msr_batch_op *op)
+{
+	const struct msr_entry *entry = msr_index_find(index, op->msr);
+
+	op->wmask = entry ? entry->wmask : 0;
+	op->err = MSR_NOT_RUN;
+	if (!entry)
+		op->err = -EACCES;
+	else if (!op->isrdmsr && !entry->wmask)
+		op->err = -EROFS;
+	else
+		return true;
+	return false;
+}
+
+bool msr_allowlist_judge_writes(struct msr_batch_op *op, const struct msr_batch_op *end,
+				bool allowed);
 bool msr_allowlist_judge(const struct msr_table *table, struct msr_batch_op *ops, u32 count);
 
 int msr_allowlist_init(void);

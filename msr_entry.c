@@ -31,6 +31,7 @@ static __always_inline int access_msr(struct file *file, loff_t addr,
 				      struct msr_batch_op *op)
 {
 	const struct msr_table *table;
+	bool allowed;
 	int ticket;
 
 	if (addr > U32_MAX)
@@ -39,9 +40,12 @@ static __always_inline int access_msr(struct file *file, loff_t addr,
 	op->msr = addr;
 
 	table = msr_allowlist_enter(&ticket);
+	allowed = msr_allowlist_judge_one(&table->index, op);
+	if (!op->isrdmsr)
+		allowed = msr_allowlist_judge_writes(op, op + 1, allowed);
 	if (msr_allowlist_revoked(file))
 		op->err = -ESTALE;
-	else if (msr_allowlist_judge(table, op, 1))
+	else if (allowed)
 		msr_exec(op, 1, NULL);
 	msr_allowlist_exit(ticket);
 
