@@ -306,7 +306,7 @@ static ssize_t allowlist_write(struct file *file, const char __user *ubuf,
 		return -E2BIG;
 	}
 
-	buf = kvmalloc(count + 1, GFP_KERNEL_ACCOUNT);
+	buf = msr_exec_alloc_bytes(count + 1);
 	if (!buf)
 		return -ENOMEM;
 	buf[count] = '\0';

@@ -154,7 +154,7 @@ static int run_large_batch(const struct file *file, struct msr_batch_op __user *
 	void *mem;
 	u32 i, n;
 
-	ops = kvmalloc_array(count, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	ops = msr_exec_alloc_bytes(count * sizeof(*ops));
 	if (!ops)
 		return -E2BIG;
 	for (i = 0; i < count; i += n) {

@@ -157,7 +157,7 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 	rewind_text(text);
 	/* Accounted: an open descriptor of the device can keep an old table. */
 	table = kvzalloc(struct_size(table, entries, count) + nr_slots * sizeof(*slots),
-			 GFP_KERNEL_ACCOUNT);
+			 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!table) {
 		text->why = "no memory for the table";
 		return ERR_PTR(-ENOMEM);
