@@ -4,6 +4,7 @@
  */
 
 #include <grp.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "guest.h"
@@ -177,4 +178,68 @@ unsigned int count_in_log(const char *text)
 		count += strstr(record, text) != NULL;
 	}
 	return count;
+}
+
+const char *const guest_nodes[GUEST_NODES] = {
+	"/dev/cpu/0/msr_safe", "/dev/cpu/3/msr_safe", BATCH_PATH, LIST_PATH,
+	"/dev/cpu/msr_safe_version", "/dev/cpu/msr_version",
+};
+
+const char *const guest_kinds[GUEST_KINDS] = {
+	"msr_safe", "msr_batch", "msr_allowlist", "msr_safe_version",
+};
+
+int load_other(const char *path, const char *params)
+{
+	int fd = open_path(path, O_RDONLY | O_CLOEXEC);
+	int err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+
+	close(fd);
+	return err;
+}
+
+int unload_other(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+int load_module(const char *params)
+{
+	return load_other("/t/msr-safe.ko", params);
+}
+
+int unload_module(void)
+{
+	return unload_other("msr_safe");
+}
+
+static bool in_file(const char *path, const char *text)
+{
+	static char content[1 << 16];
+	int fd = open_path(path, O_RDONLY);
+	size_t len = 0;
+	ssize_t got;
+
+	while ((got = read(fd, content + len, sizeof(content) - 1 - len)) > 0)
+		len += got;
+	content[len] = '\0';
+	close(fd);
+	return strstr(content, text);
+}
+
+void assert_nothing_left(void)
+{
+	char path[64];
+	unsigned int i;
+
+	for (i = 0; i < GUEST_NODES; i++)
+		assert_int_not_equal(access(guest_nodes[i], F_OK), 0);
+	assert_int_not_equal(access("/dev/cpu/msr_approved_list", F_OK), 0);
+	for (i = 0; i < GUEST_KINDS; i++) {
+		snprintf(path, sizeof(path), "/sys/class/%s", guest_kinds[i]);
+		assert_int_not_equal(access(path, F_OK), 0);
+	}
+	assert_int_not_equal(access("/sys/module/msr_safe", F_OK), 0);
+	assert_false(in_file("/proc/devices", "msr_"));
+	assert_false(in_file("/sys/devices/system/cpu/hotplug/states", "msr_safe"));
 }

@@ -121,4 +121,20 @@ uint64_t now_ns(void);
 void mark_log(void);
 unsigned int count_in_log(const char *text);
 
+/* What loading makes: nodes, and kinds of devices */
+#define GUEST_NODES	6
+#define GUEST_KINDS	4
+
+extern const char *const guest_nodes[GUEST_NODES];
+extern const char *const guest_kinds[GUEST_KINDS];
+
+/* Load and unload a module, msr-safe or another; return 0 or a negative errno. */
+int load_module(const char *params);
+int unload_module(void);
+int load_other(const char *path, const char *params);
+int unload_other(const char *name);
+
+/* The module is not loaded, and nothing tells that it has been. */
+void assert_nothing_left(void);
+
 #endif /* GUEST_H */

@@ -3,88 +3,22 @@
  * Loading and unloading. Starts without the module, unlike the other tests.
  */
 
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "guest.h"
 
 #define FREE_MAJOR	300	/* to 303; nothing in the guest has them */
 
-static const char *const kinds[] = {
-	"msr_safe", "msr_batch", "msr_allowlist", "msr_safe_version",
-};
-
-static const char *const nodes[] = {
-	"/dev/cpu/0/msr_safe", "/dev/cpu/3/msr_safe", BATCH_PATH, LIST_PATH,
-	"/dev/cpu/msr_safe_version", "/dev/cpu/msr_version",
-};
-
 static const char *const major_params[] = {
 	"mdev_msr_safe", "mdev_msr_batch", "mdev_msr_allowlist", "mdev_msr_version",
 	"mdev_msr_approved_list",
 };
 
-/* Returns 0 or a negative errno. */
-static int load_file(const char *path, const char *params)
-{
-	int fd = open_path(path, O_RDONLY | O_CLOEXEC);
-	int err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
-
-	close(fd);
-	return err;
-}
-
-static int unload_name(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
-static int load(const char *params)
-{
-	return load_file("/t/msr-safe.ko", params);
-}
-
-static int unload(void)
-{
-	return unload_name("msr_safe");
-}
-
-static bool in_file(const char *path, const char *text)
-{
-	static char content[1 << 16];
-	int fd = open_path(path, O_RDONLY);
-	size_t len = 0;
-	ssize_t got;
-
-	while ((got = read(fd, content + len, sizeof(content) - 1 - len)) > 0)
-		len += got;
-	content[len] = '\0';
-	close(fd);
-	return strstr(content, text);
-}
-
-static void assert_nothing_left(void)
-{
-	char path[64];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(nodes); i++)
-		assert_int_not_equal(access(nodes[i], F_OK), 0);
-	assert_int_not_equal(access("/dev/cpu/msr_approved_list", F_OK), 0);
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		snprintf(path, sizeof(path), "/sys/class/%s", kinds[i]);
-		assert_int_not_equal(access(path, F_OK), 0);
-	}
-	assert_int_not_equal(access("/sys/module/msr_safe", F_OK), 0);
-	assert_false(in_file("/proc/devices", "msr_"));
-	assert_false(in_file("/sys/devices/system/cpu/hotplug/states", "msr_safe"));
-}
-
 static int unload_at_end(void **state)
 {
 	(void)state;
-	unload();
-	unload_name("failstep");
+	unload_module();
+	unload_other("failstep");
 	return 0;
 }
 
@@ -102,11 +36,11 @@ static void loading_makes_nodes_and_classes(void **state)
 	unsigned int i;
 
 	(void)state;
-	assert_int_equal(load(""), 0);
-	for (i = 0; i < ARRAY_SIZE(nodes); i++)
-		assert_int_equal(access(nodes[i], F_OK), 0);
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		snprintf(path, sizeof(path), "/sys/class/%s", kinds[i]);
+	assert_int_equal(load_module(""), 0);
+	for (i = 0; i < GUEST_NODES; i++)
+		assert_int_equal(access(guest_nodes[i], F_OK), 0);
+	for (i = 0; i < GUEST_KINDS; i++) {
+		snprintf(path, sizeof(path), "/sys/class/%s", guest_kinds[i]);
 		assert_int_equal(access(path, F_OK), 0);
 	}
 	assert_int_not_equal(access("/dev/cpu/msr_approved_list", F_OK), 0);
@@ -115,8 +49,8 @@ static void loading_makes_nodes_and_classes(void **state)
 static void unloading_leaves_nothing(void **state)
 {
 	(void)state;
-	assert_int_equal(load(""), 0);
-	assert_int_equal(unload(), 0);
+	assert_int_equal(load_module(""), 0);
+	assert_int_equal(unload_module(), 0);
 	assert_nothing_left();
 }
 
@@ -126,9 +60,9 @@ static void loads_and_unloads_a_hundred_times(void **state)
 
 	(void)state;
 	for (i = 0; i < 100; i++) {
-		assert_int_equal(load(""), 0);
+		assert_int_equal(load_module(""), 0);
 		load_list("0x402 0xff\n");
-		assert_int_equal(unload(), 0);
+		assert_int_equal(unload_module(), 0);
 	}
 	assert_nothing_left();
 }
@@ -139,10 +73,10 @@ static void a_new_load_begins_with_nothing_listed(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
-	assert_int_equal(unload(), 0);
-	assert_int_equal(load(""), 0);
+	assert_int_equal(unload_module(), 0);
+	assert_int_equal(load_module(""), 0);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	assert_int_equal(read(fd, text, sizeof(text)), 22);
 	close(fd);
@@ -155,40 +89,40 @@ static void unloading_is_refused_while_a_file_is_open(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(load(""), 0);
-	for (i = 0; i < ARRAY_SIZE(nodes); i++) {
-		fd = open_path(nodes[i], O_RDONLY);
-		assert_int_equal(unload(), -EWOULDBLOCK);
+	assert_int_equal(load_module(""), 0);
+	for (i = 0; i < GUEST_NODES; i++) {
+		fd = open_path(guest_nodes[i], O_RDONLY);
+		assert_int_equal(unload_module(), -EWOULDBLOCK);
 		close(fd);
 	}
-	assert_int_equal(unload(), 0);
+	assert_int_equal(unload_module(), 0);
 }
 
 static void majors_are_those_asked_for(void **state)
 {
 	(void)state;
-	assert_int_equal(load("mdev_msr_safe=300 mdev_msr_batch=301 mdev_msr_allowlist=302 "
+	assert_int_equal(load_module("mdev_msr_safe=300 mdev_msr_batch=301 mdev_msr_allowlist=302 "
 			      "mdev_msr_version=303"), 0);
 	assert_int_equal(major_of("/dev/cpu/0/msr_safe"), FREE_MAJOR);
 	assert_int_equal(major_of(BATCH_PATH), FREE_MAJOR + 1);
 	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR + 2);
 	assert_int_equal(major_of("/dev/cpu/msr_version"), FREE_MAJOR + 3);
-	assert_int_equal(unload(), 0);
-	assert_int_equal(load("mdev_msr_batch=511"), 0);
+	assert_int_equal(unload_module(), 0);
+	assert_int_equal(load_module("mdev_msr_batch=511"), 0);
 	assert_int_equal(major_of(BATCH_PATH), 511);
 }
 
 static void the_former_name_of_the_allowlist_major_is_taken(void **state)
 {
 	(void)state;
-	assert_int_equal(load("mdev_msr_approved_list=300"), 0);
+	assert_int_equal(load_module("mdev_msr_approved_list=300"), 0);
 	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR);
 }
 
 static void major_0_is_dynamic(void **state)
 {
 	(void)state;
-	assert_int_equal(load("mdev_msr_safe=0 mdev_msr_batch=0 mdev_msr_allowlist=0 "
+	assert_int_equal(load_module("mdev_msr_safe=0 mdev_msr_batch=0 mdev_msr_allowlist=0 "
 			      "mdev_msr_version=0"), 0);
 	assert_int_not_equal(major_of(BATCH_PATH), 0);
 }
@@ -203,12 +137,12 @@ static void a_wrong_value_fails_with_einval_and_leaves_nothing(void **state)
 	for (i = 0; i < ARRAY_SIZE(major_params); i++) {
 		for (j = 0; j < ARRAY_SIZE(values); j++) {
 			snprintf(params, sizeof(params), "%s=%s", major_params[i], values[j]);
-			assert_int_equal(load(params), -EINVAL);
+			assert_int_equal(load_module(params), -EINVAL);
 			assert_nothing_left();
 		}
 	}
-	assert_int_equal(load("check_batch_version=2"), -EINVAL);
-	assert_int_equal(load("approved_list_names=x"), -EINVAL);
+	assert_int_equal(load_module("check_batch_version=2"), -EINVAL);
+	assert_int_equal(load_module("approved_list_names=x"), -EINVAL);
 	assert_nothing_left();
 }
 
@@ -222,11 +156,11 @@ static void a_taken_major_fails_with_ebusy_and_leaves_nothing(void **state)
 	for (i = 0; i < ARRAY_SIZE(major_params); i++) {
 		for (j = 0; j < ARRAY_SIZE(taken); j++) {
 			snprintf(params, sizeof(params), "%s=%d", major_params[i], taken[j]);
-			assert_int_equal(load(params), -EBUSY);
+			assert_int_equal(load_module(params), -EBUSY);
 			assert_nothing_left();
 		}
 	}
-	assert_int_equal(load("mdev_msr_safe=300 mdev_msr_batch=300"), -EBUSY);
+	assert_int_equal(load_module("mdev_msr_safe=300 mdev_msr_batch=300"), -EBUSY);
 	assert_nothing_left();
 }
 
@@ -237,7 +171,7 @@ static void approved_list_names_adds_a_node_of_the_same_device(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(load("approved_list_names=1"), 0);
+	assert_int_equal(load_module("approved_list_names=1"), 0);
 	assert_int_equal(stat("/dev/cpu/msr_approved_list", &st), 0);
 	assert_int_equal(st.st_mode, S_IFCHR | 0600);
 	assert_int_equal(major_of("/dev/cpu/msr_approved_list"), major_of(LIST_PATH));
@@ -248,7 +182,7 @@ static void approved_list_names_adds_a_node_of_the_same_device(void **state)
 	assert_int_equal(read(fd, text, sizeof(text)), 52);
 	close(fd);
 	assert_string_equal(text, "# MSR      Write mask\n0x00000402 0x0000000000000001\n");
-	assert_int_equal(unload(), 0);
+	assert_int_equal(unload_module(), 0);
 	assert_nothing_left();
 }
 
@@ -261,7 +195,7 @@ static void check_batch_version_is_taken_at_load_and_later(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(load("check_batch_version=0"), 0);
+	assert_int_equal(load_module("check_batch_version=0"), 0);
 	load_list("0x402 0\n");
 	fd = open_path(BATCH_PATH, O_RDONLY);
 	assert_int_equal(ioctl(fd, X86_IOC_MSR_BATCH, &batch), 0);
@@ -335,7 +269,7 @@ static void descriptors_outlive_a_list_by_default(void **state)
 	struct descriptors fds;
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	fds = open_descriptors();
 	load_list(served_list);
 	assert_served(fds);
@@ -349,7 +283,7 @@ static void revoke_on_change_refuses_descriptors_opened_before_the_list(void **s
 	struct descriptors old, new;
 
 	(void)state;
-	assert_int_equal(load("revoke_on_change=1"), 0);
+	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	old = open_descriptors();
 	load_list(served_list);
 	assert_stale(old);
@@ -372,7 +306,7 @@ static void revoke_on_change_goes_by_lists_in_force(void **state)
 	struct descriptors fds;
 
 	(void)state;
-	assert_int_equal(load("revoke_on_change=1"), 0);
+	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	load_list(served_list);
 	fds = open_descriptors();
 	/* refused in the first pass: the list in force is the same */
@@ -398,7 +332,7 @@ static void revoke_on_change_leaves_the_other_devices_alone(void **state)
 	int list, version;
 
 	(void)state;
-	assert_int_equal(load("revoke_on_change=1"), 0);
+	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	list = open_path(LIST_PATH, O_RDWR);
 	version = open_path("/dev/cpu/msr_version", O_RDONLY);
 	load_list(served_list);
@@ -415,8 +349,8 @@ static void revoke_on_change_is_set_at_load_alone(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(load("revoke_on_change=x"), -EINVAL);
-	assert_int_equal(load("revoke_on_change=1"), 0);
+	assert_int_equal(load_module("revoke_on_change=x"), -EINVAL);
+	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0444);
 }
@@ -443,7 +377,7 @@ static void revoke_on_change_holds_when_the_write_returns(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(load("revoke_on_change=1"), 0);
+	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	for (i = 0; i < 50; i++) {
 		load_list(served_list);
 		*written = false;
@@ -462,10 +396,12 @@ static void revoke_on_change_holds_when_the_write_returns(void **state)
 }
 
 /* Functions of the kernel by the names that they have had */
-#define NAMES	2
+#define NAMES	3
 
 static const char *const kvmalloc_names[NAMES] = { "kvmalloc_node", "__kvmalloc_node_noprof" };
-static const char *const kmalloc_names[NAMES] = { "kmalloc_trace", "__kmalloc_cache_noprof" };
+static const char *const kmalloc_names[NAMES] = {
+	"kmem_cache_alloc_trace", "kmalloc_trace", "__kmalloc_cache_noprof",
+};
 
 /* Makes the nth call of a function fail. */
 static void fail_call(const char *const names[NAMES], int nth, long value)
@@ -476,7 +412,7 @@ static void fail_call(const char *const names[NAMES], int nth, long value)
 	for (i = 0; i < NAMES && names[i] && err; i++) {
 		snprintf(params, sizeof(params), "symbol=%s nth=%d value=%ld", names[i], nth,
 			 value);
-		err = load_file("/t/failstep.ko", params);
+		err = load_other("/t/failstep.ko", params);
 	}
 	assert_int_equal(err, 0);
 }
@@ -504,12 +440,12 @@ static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		for (nth = 1; nth <= steps[i].calls; nth++) {
 			fail_call(steps[i].names, nth, steps[i].value);
-			assert_int_equal(load(""), steps[i].err);
+			assert_int_equal(load_module(""), steps[i].err);
 			assert_nothing_left();
-			assert_int_equal(unload_name("failstep"), 0);
+			assert_int_equal(unload_other("failstep"), 0);
 		}
 	}
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 }
 
 /* Allocations fail here since only here is there a module that makes them. */
@@ -523,7 +459,7 @@ static void no_memory_for_the_text_is_enomem_and_keeps_the_list(void **state)
 	struct msr_batch_op op = read_op(0, STORE_A);
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0\n");
 	fail_allocation(1);
 	assert_fails(write_list("0x406 0\n"), ENOMEM);
@@ -535,7 +471,7 @@ static void no_memory_to_retire_the_list_is_enomem_and_keeps_it(void **state)
 	struct msr_batch_op op = read_op(0, STORE_A);
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0\n");
 	fail_call(kmalloc_names, 1, 0);
 	assert_fails(write_list("0x406 0\n"), ENOMEM);
@@ -547,7 +483,7 @@ static void no_memory_for_the_table_is_enomem_and_empties_the_list(void **state)
 	struct msr_batch_op op = read_op(0, STORE_A);
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0\n");
 	fail_allocation(2);
 	assert_fails(write_list("0x406 0\n"), ENOMEM);
@@ -569,7 +505,7 @@ static void no_memory_for_the_operations_is_e2big_and_executes_none(void **state
 	static struct msr_batch_op ops[100];
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
 	poke(0, STORE_A, 0);
 	fill_batch(ops, ARRAY_SIZE(ops));
@@ -584,7 +520,7 @@ static void no_memory_for_the_queues_is_enomem_and_executes_none(void **state)
 	static struct msr_batch_op ops[100], before[100];
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
 	poke(0, STORE_A, 0);
 	fill_batch(ops, ARRAY_SIZE(ops));
@@ -601,7 +537,7 @@ static void a_small_batch_over_all_cpus_needs_no_allocation(void **state)
 	static struct msr_batch_op ops[16];
 
 	(void)state;
-	assert_int_equal(load(""), 0);
+	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
 	fill_batch(ops, ARRAY_SIZE(ops));
 	fail_allocation(1);
