@@ -9,7 +9,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # What demo, check and bench need, and the kernel that guests run: by default the
 # distribution's. Asked for once, when needed.
 PACKAGES := gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip
-check: PACKAGES += g++ libcmocka-dev
+check: PACKAGES += g++ libcmocka-dev clang
 ifndef KERNEL
 KERNEL = $(eval KERNEL := $(shell test/vm/need $(PACKAGES) \
 	$$(test/vm/kernel headers-package) && test/vm/kernel release))$(KERNEL)
@@ -21,6 +21,7 @@ SOURCES := Kbuild $(wildcard msr_*.c msr_*.h)
 EXAMPLES := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.c))
 GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/test_*.c))
+DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
 
 all: modules
 
@@ -30,6 +31,9 @@ help:
 	@echo 'make examples   build the example programs, into build/'
 	@echo 'make demo       show it working, in a virtual machine'
 	@echo 'make check      run all tests, on this machine and in virtual machines'
+	@echo 'make check-kernels  run them in virtual machines of other kernels'
+	@echo 'make check-debug    run them in kernels built to find mistakes'
+	@echo 'make fuzz       try random lists and random calls on the devices'
 	@echo 'make bench      print what an access costs, in virtual machines'
 	@echo 'make style      check the style of the sources'
 	@echo 'make clean      delete what was built'
@@ -65,15 +69,10 @@ packages:
 	@test -n "$(KERNEL)"
 	@test/vm/need $(PACKAGES) linux-headers-$(KERNEL)
 
-# A module for the kernel that guests run, in a directory of its own, begun anew
-# for another kernel. BTF is for kernels that are at hand whole.
+# A module for the kernel that guests run, in a directory of its own
 FAILSTEP := $(wildcard test/guest/failstep/*)
 define build-for-guests
-	@echo $(KERNEL) | cmp -s - $(@D)/kernel || rm -rf $(@D)
-	@mkdir -p $(@D) && echo $(KERNEL) > $(@D)/kernel
-	@cp -u $(1) $(@D)
-	@$(MAKE) -s -C /lib/modules/$(KERNEL)/build M=$(CURDIR)/$(@D) W=1 \
-		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	@test/vm/module /lib/modules/$(KERNEL)/build $(@D) $(1)
 endef
 
 build/vm/msr-safe.ko: packages $(SOURCES)
@@ -87,22 +86,71 @@ build/unit/%: test/unit/%.c $(wildcard test/unit/*.h test/unit/shim/*/*.h) msr_t
 	@$(CC) $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined -fno-sanitize-recover=all \
 		-Itest/unit/shim -I. -o $@ $< -lcmocka
 
-build/guest/%: test/guest/%.c test/guest/guest.c test/guest/guest.h msr_safe.h msr_version.h
+GUEST_COMMON := test/guest/guest.c test/guest/guest.h msr_safe.h msr_version.h
+define build-guest-program
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -o $@ $< test/guest/guest.c -lcmocka -lpthread
+	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -o $@ $(filter %.c,$^) -lcmocka -lpthread
+endef
+
+build/guest/%: test/guest/%.c $(GUEST_COMMON)
+	$(build-guest-program)
+
+build/debug/%: test/debug/%.c $(GUEST_COMMON)
+	$(build-guest-program)
 
 build/bench/bench: test/bench/bench.c msr_safe.h
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
-packages-check: packages
-	@test/vm/need g++ libcmocka-dev
+# The library of clang's fuzzer is in a package of its own, by different names.
+build/fuzz/fuzz_table: test/fuzz/fuzz_table.c msr_table.c msr_table.h $(wildcard test/unit/shim/*/*.h)
+	@mkdir -p $(@D)
+	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+		clang -fsanitize=fuzzer,address -x c - -o $(@D)/probe 2> /dev/null || \
+		test/vm/need libclang-rt-dev
+	@clang -O2 -g -fno-pie -no-pie $(WARNINGS) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -Itest/unit/shim -I. -o $@ $<
 
-$(UNIT_TESTS) $(GUEST_TESTS): | packages-check
+FUZZ_DEVICES := $(filter-out test/fuzz/fuzz_table.c,$(wildcard test/fuzz/*.c))
+build/fuzz/fuzz_devices: $(FUZZ_DEVICES) $(wildcard test/fuzz/*.h) $(GUEST_COMMON)
+	$(build-guest-program)
+
+FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_devices
+
+packages-check: packages
+	@test/vm/need g++ libcmocka-dev clang
+
+$(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) $(FUZZERS): | packages-check
 build/bench/bench: | packages
 
-check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(GUEST_TESTS)
+check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(GUEST_TESTS) $(FUZZERS)
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_TESTS="$(GUEST_TESTS)" test/check "$(KERNEL_FILES)"
+
+# By names as test/vm/target takes them, and with what CI has time for
+KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
+check-kernels: $(GUEST_TESTS) build/fuzz/fuzz_devices
+	@GUEST_TESTS="$(GUEST_TESTS) build/fuzz/fuzz_devices" test/kernels $(KERNELS)
+
+check-debug: $(GUEST_TESTS) $(DEBUG_TESTS) build/fuzz/fuzz_devices build/debug/irqsoff
+	@GUEST_TESTS="$(GUEST_TESTS) build/fuzz/fuzz_devices" DEBUG_TESTS="$(DEBUG_TESTS)" \
+		test/debug/run
+
+# How many texts and calls to try, for how many seconds each at most (0: as long as it
+# takes), from which seed; in which kernel, of those that check-kernels knows
+INPUTS ?= 1000000
+CALLS ?= 200000
+DURATION ?= 0
+SEED := $(or $(SEED),$(shell date +%s))
+FUZZ_OPTIONS = FUZZ_DEVICES=-s,$(SEED),-n,$(CALLS),-t,$(DURATION)
+fuzz: build/vm/msr-safe.ko $(FUZZERS)
+	@test/fuzz/tables -r $(INPUTS) -t $(DURATION) -s $(SEED)
+ifdef FUZZ_KERNEL
+	@GUEST_SCRIPT=test/fuzz/run-devices GUEST_OPTIONS="$(FUZZ_OPTIONS)" \
+		GUEST_TESTS=build/fuzz/fuzz_devices test/kernels $(FUZZ_KERNEL)
+else
+	@test/vm/boot -t 86400 -a "$(FUZZ_OPTIONS)" "$(KERNEL_FILES)" test/fuzz/run-devices \
+		$^
+endif
 
 bench: build/vm/msr-safe.ko build/bench/bench
 	@test/bench/run "$(KERNEL_FILES)"
@@ -110,7 +158,8 @@ bench: build/vm/msr-safe.ko build/bench/bench
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: all help modules clean load unload examples packages packages-check check bench style
+.PHONY: all help modules clean load unload examples packages packages-check check check-kernels \
+	check-debug fuzz bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)
