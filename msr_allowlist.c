@@ -30,6 +30,7 @@
 
 #include "msr_allowlist.h"
 #include "msr_exec.h"
+#include "msr_mem.h"
 #include "msr_node.h"
 #include "msr_safe.h"
 #include "msr_table.h"
@@ -306,7 +307,7 @@ static ssize_t allowlist_write(struct file *file, const char __user *ubuf,
 		return -E2BIG;
 	}
 
-	buf = msr_exec_alloc_bytes(count + 1);
+	buf = msr_mem_alloc(count + 1);
 	if (!buf)
 		return -ENOMEM;
 	buf[count] = '\0';

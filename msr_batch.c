@@ -17,6 +17,7 @@
 #include "msr_batch.h"
 #include "msr_compat.h"
 #include "msr_exec.h"
+#include "msr_mem.h"
 #include "msr_node.h"
 #include "msr_safe.h"
 #include "msr_version.h"
@@ -154,7 +155,7 @@ static int run_large_batch(const struct file *file, struct msr_batch_op __user *
 	void *mem;
 	u32 i, n;
 
-	ops = msr_exec_alloc_bytes(count * sizeof(*ops));
+	ops = msr_mem_alloc(count * sizeof(*ops));
 	if (!ops)
 		return -E2BIG;
 	for (i = 0; i < count; i += n) {

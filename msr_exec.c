@@ -20,18 +20,15 @@
 #include <linux/err.h>
 #include <linux/init.h>
 #include <linux/log2.h>
-#include <linux/mm.h>
-#include <linux/mmzone.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/smp.h>
-#include <linux/vmalloc.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
 #include "msr_compat.h"
 #include "msr_exec.h"
+#include "msr_mem.h"
 #include "msr_safe.h"
 
 /* How long a visit may keep a CPU from anything else, but for its last operation */
@@ -448,25 +445,6 @@ static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
 }
 
 /**
- * msr_exec_alloc_bytes() - get memory that is charged to the caller's cgroup
- * @size:	how much
- *
- * kvmalloc() would get several pages at once, however many, and only then charge
- * them: as many callers at their limit would each hold that much beyond it. And
- * that a caller is at its limit is not for the kernel's log.
- *
- * Context: may sleep. Return: the memory, to be freed with kvfree(), or NULL.
- */
-void *msr_exec_alloc_bytes(size_t size)
-{
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
-
-	if (size <= PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
-		return kvmalloc(size, gfp);
-	return __vmalloc(size, gfp);
-}
-
-/**
  * msr_exec_alloc() - get the memory that executing operations takes
  * @ops:	the operations, of which only @cpu is looked at
  * @count:	how many, more than %MSR_SMALL_BATCH
@@ -483,8 +461,7 @@ void *msr_exec_alloc(const struct msr_batch_op *ops, u32 count)
 
 	if (!for_several_cpus(ops, count))
 		return NULL;
-	mem = msr_exec_alloc_bytes(nr_queues_for(count) * sizeof(struct msr_queue) +
-				   count * sizeof(u32));
+	mem = msr_mem_alloc(nr_queues_for(count) * sizeof(struct msr_queue) + count * sizeof(u32));
 	return mem ?: ERR_PTR(-ENOMEM);
 }
 

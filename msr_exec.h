@@ -26,7 +26,6 @@ struct msr_batch_op;
 /* From msr_exec(): not every operation succeeded */
 #define MSR_HAS_ERRORS	1
 
-void *msr_exec_alloc_bytes(size_t size);
 void *msr_exec_alloc(const struct msr_batch_op *ops, u32 count);
 int msr_exec(struct msr_batch_op *ops, u32 count, void *mem);
 

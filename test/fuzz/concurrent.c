@@ -295,6 +295,15 @@ static void check_op(struct worker *worker, unsigned int i)
 		learn(own, masked(own->values[0], op->msrdata, op->wmask));
 }
 
+static const char *op_text(const struct msr_batch_op *op)
+{
+	static __thread char text[128];
+
+	snprintf(text, sizeof(text), "CPU %u, %s %#x, err %d, wmask %#llx", op->cpu,
+		 op->isrdmsr ? "read" : "write", op->msr, op->err, op->wmask);
+	return text;
+}
+
 static int first_err(const struct worker *worker, unsigned int count)
 {
 	unsigned int i;
@@ -327,9 +336,9 @@ static bool was_stale(struct worker *worker, unsigned int fd, const struct windo
 	bool stale = result < 0 && err == ESTALE;
 
 	if (stale ? !may_be_stale(opened, window) : must_be_stale(opened, window))
-		mismatch(worker, "ESTALE is %sanswered; lists written when it was opened: %lu to %lu, "
-			 "now: %lu to %lu", stale ? "" : "not ", opened->done, opened->begun,
-			 window->done, window->begun);
+		mismatch(worker, "%s; opened at list %lu to %lu, called at %lu to %lu",
+			 errno_name(err), opened->done, opened->begun, window->done,
+			 window->begun);
 	return stale;
 }
 
@@ -364,10 +373,8 @@ static void run_batch_call(struct worker *worker)
 	}
 
 	if (!one_list_agrees(worker, &window, count))
-		mismatch(worker, "no list agrees with a batch of %u; first: CPU %u, %s %#x, err %d, "
-			 "wmask %#llx; lists %lu to %lu", count, worker->ops[0].cpu,
-			 worker->ops[0].isrdmsr ? "read" : "write", worker->ops[0].msr,
-			 worker->ops[0].err, worker->ops[0].wmask, window.done, window.begun);
+		mismatch(worker, "no list from %lu to %lu agrees with a batch of %u; in it: %s",
+			 window.done, window.begun, count, op_text(&worker->ops[0]));
 	if (err != first_err(worker, count))
 		mismatch(worker, "the answer is %s, the first error %s", errno_name(err),
 			 errno_name(first_err(worker, count)));
@@ -574,7 +581,7 @@ static void make_lists(void)
 					       rnd(&rng));
 		if (number != EMPTY)
 			len += sprintf(text + len, "%#x %u\n%#x 0\n%#x %#" PRIx64 "\n", SHARED_MSR,
-				       number, TSC_AUX, PKRS,
+				       number % 2 * (number + 0xff00), TSC_AUX, PKRS,
 				       number % 2 ? UINT64_MAX : UINT32_MAX);
 		for (i = 0; number == 2 && i < 200; i++)
 			len += sprintf(text + len, "%#x 0\n", 0x20000 + i);
@@ -602,6 +609,24 @@ static bool swap_to(struct worker *worker, unsigned int number, const char *text
 	return right;
 }
 
+/*
+ * After a write that takes away the right to write a register, nothing writes it
+ * any more, batches included that began before.
+ */
+static void wait_and_watch(struct worker *worker, unsigned int number)
+{
+	const struct entry *entry = list_find(lists[number], SHARED_MSR);
+	unsigned int cpu = below(&worker->rng, nr_cpus);
+	uint64_t before, after;
+	bool watch = !entry || !entry->wmask;
+
+	watch = watch && stock(cpu, SHARED_MSR, &before, false);
+	usleep(below(&worker->rng, 8000));
+	if (watch && stock(cpu, SHARED_MSR, &after, false) && before != after)
+		mismatch(worker, "%#x of CPU %u is written after the write of list %u", SHARED_MSR,
+			 cpu, number);
+}
+
 static void *swap_lists(void *arg)
 {
 	struct worker *worker = arg;
@@ -610,9 +635,9 @@ static void *swap_lists(void *arg)
 	while (!atomic_load(&stop)) {
 		unsigned int number = 1 + below(&worker->rng, NR_LISTS - 1);
 
-		if (one_in(&worker->rng, 12))
+		if (one_in(&worker->rng, 40))
 			swap_to(worker, EMPTY, texts[EMPTY], 0);
-		if (one_in(&worker->rng, 12))
+		if (one_in(&worker->rng, 40))
 			swap_to(worker, EMPTY, "0x402 0 0x402 1", ENOTUNIQ);
 		if (one_in(&worker->rng, 8)) {
 			result = write_list("0x402 1 0x403\n");
@@ -621,7 +646,7 @@ static void *swap_lists(void *arg)
 				mismatch(worker, "a list that ends in an address: %zd", result);
 		}
 		swap_to(worker, number, texts[number], 0);
-		usleep(below(&worker->rng, 8000));
+		wait_and_watch(worker, number);
 	}
 	return NULL;
 }
@@ -699,7 +724,8 @@ static void check_own_registers(struct worker *worker)
 
 	for (cpu = 0; cpu < nr_cpus; cpu++)
 		for (i = 0; i < OWN && atomic_load(&cpu_state[cpu]) % 4 == 0; i++)
-			if (!is_possible(&worker->own[cpu][i], peek(cpu, OWN_MSR(worker->number, i))))
+			if (!is_possible(&worker->own[cpu][i],
+					 peek(cpu, OWN_MSR(worker->number, i))))
 				mismatch(worker, "%#x of CPU %u is not what was written last",
 					 OWN_MSR(worker->number, i), cpu);
 }

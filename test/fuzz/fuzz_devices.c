@@ -8,8 +8,9 @@
  *
  * -n and -t limit each mode; MODES are s, sequential, and c, concurrent, sc if
  * not said. A sequential run with the same seed makes the same calls; -v prints
- * them, from the one of this number, and compares all registers after each. -r: the module was loaded with
- * revoke_on_change=1. Prints TAP; exits with 1 after the first wrong answer.
+ * them, from the one of this number, and compares all registers after each. -r: the
+ * module was loaded with revoke_on_change=1. Prints TAP; exits with 1 after the
+ * first wrong answer.
  */
 
 #include "fuzz_devices.h"
@@ -71,6 +72,16 @@ bool enough(uint64_t calls, uint64_t start)
 	/* Asking for the time takes longer than many a call. */
 	return options.seconds && calls % 64 == 0 &&
 	       now_ns() - start >= options.seconds * UINT64_C(1000000000);
+}
+
+bool stock(unsigned int cpu, uint32_t msr, uint64_t *value, bool writing)
+{
+	int fd = open_cpu(cpu, "msr", writing ? O_WRONLY : O_RDONLY);
+	bool good;
+
+	good = (writing ? pwrite(fd, value, 8, msr) : pread(fd, value, 8, msr)) == 8;
+	close(fd);
+	return good;
 }
 
 static void print_errs(const char *what, const uint64_t *errs)
@@ -136,13 +147,26 @@ int main(int argc, char **argv)
 	options.print_from = UINT64_MAX;
 	while ((option = getopt(argc, argv, "s:n:t:p:v:r")) != -1) {
 		switch (option) {
-		case 's': options.seed = strtoull(optarg, NULL, 0); break;
-		case 'n': options.calls = strtoull(optarg, NULL, 0); break;
-		case 't': options.seconds = strtoul(optarg, NULL, 0); break;
-		case 'p': modes = optarg; break;
-		case 'v': options.print_from = strtoull(optarg, NULL, 0); break;
-		case 'r': options.revoke_on_change = true; break;
-		default: return usage();
+		case 's':
+			options.seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			options.calls = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			options.seconds = strtoul(optarg, NULL, 0);
+			break;
+		case 'p':
+			modes = optarg;
+			break;
+		case 'v':
+			options.print_from = strtoull(optarg, NULL, 0);
+			break;
+		case 'r':
+			options.revoke_on_change = true;
+			break;
+		default:
+			return usage();
 		}
 	}
 	if (optind != argc || strspn(modes, "sc") != strlen(modes) || !*modes)

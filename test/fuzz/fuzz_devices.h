@@ -62,7 +62,13 @@ extern struct options options;
 /* Whether a mode has done what it is to do. */
 bool enough(uint64_t calls, uint64_t start);
 
-/* "O_RDWR", "EACCES" and so on */
+/*
+ * Reads or writes a register past the module, through the kernel's own driver.
+ * Return: false if that fails, as it does on a CPU that is off line.
+ */
+bool stock(unsigned int cpu, uint32_t msr, uint64_t *value, bool writing);
+
+/* "EACCES" and so on */
 const char *errno_name(int err);
 
 /* Writes a random text, seldom a good list. Return: its length, up to @max. */

@@ -105,7 +105,8 @@ static size_t good_list(struct rng *rng, char *text, size_t max)
 		uint32_t addr = 0x100000 + first + i;
 
 		while (count < ARRAY_SIZE(addrs)) {
-			addr = addrs[i] = known_msr(rng);
+			addr = known_msr(rng);
+			addrs[i] = addr;
 			if (is_new(addrs, i))
 				break;
 		}
@@ -151,11 +152,9 @@ static char random_char(struct rng *rng)
 	return one_in(rng, 200) ? '\0' : chars[below(rng, sizeof(chars) - 1)];
 }
 
-/* Makes something of a list that may be wrong; has 64 bytes more than @len. */
+/* Makes something of a list that may be wrong, with some bytes more than there are. */
 static size_t spoil(struct rng *rng, char *text, size_t len)
 {
-	size_t half = len / 2;
-
 	switch (below(rng, 6)) {
 	case 0:
 		return bad_words(rng, text, len);
@@ -165,8 +164,11 @@ static size_t spoil(struct rng *rng, char *text, size_t len)
 		text[below(rng, len)] = '\0';
 		return len;
 	case 3:		/* the same addresses again */
-		memcpy(text + half, text, len - half);
-		return len;
+		if (len > 10000)
+			return len;
+		text[len] = '\n';
+		memcpy(text + len + 1, text, len);
+		return 2 * len + 1;
 	case 4:
 		len += add(text + len, " ");
 		return len + add_number(rng, text + len, known_msr(rng));
@@ -204,7 +206,7 @@ size_t random_text(struct rng *rng, char *text, size_t max)
 	if (one_in(rng, 6))
 		return random_garbage(rng, text);
 	len = good_list(rng, text, max - 64);
-	if (one_in(rng, 2))
+	if (!one_in(rng, 4))
 		len = spoil(rng, text, len);
 	if (one_in(rng, 60))
 		len = stretch(rng, text, len, max);

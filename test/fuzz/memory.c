@@ -17,6 +17,7 @@ static struct region {
 	int prot;
 	uintptr_t start;
 	uintptr_t end;
+	char *alias;		/* the same memory, to write to it though it is read-only */
 } regions[NR_REGIONS] = {
 	{ .size = PAGE, .prot = PROT_NONE },
 	{ .size = 4 * PAGE, .prot = PROT_READ | PROT_WRITE },
@@ -41,6 +42,22 @@ static struct {
 	unsigned char after[BIG + 2 * AROUND];
 } guarded;
 
+static bool map_region(struct region *region)
+{
+	void *start = (void *)region->start;
+	int prot = region->prot ? PROT_READ | PROT_WRITE : PROT_NONE;
+
+	if (mmap(start, region->size, prot, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		 -1, 0) != start)
+		return false;
+	region->alias = start;
+	if (region->prot != PROT_READ)
+		return true;
+	/* An old size of 0 leaves the old mapping where it is. */
+	region->alias = mremap(start, 0, region->size, MREMAP_MAYMOVE);
+	return region->alias != MAP_FAILED && !mprotect(start, region->size, PROT_READ);
+}
+
 bool memory_init(void)
 {
 	uintptr_t address = BASE;
@@ -50,9 +67,9 @@ bool memory_init(void)
 		struct region *region = &regions[i];
 
 		region->start = address;
-		region->end = address += region->size;
-		if (mmap((void *)region->start, region->size, region->prot,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		address += region->size;
+		region->end = address;
+		if (!map_region(region))
 			return false;
 	}
 	return true;
@@ -172,16 +189,10 @@ void put_bytes(void *p, const void *bytes, size_t len)
 		return;
 	for (i = 0; i < NR_REGIONS; i++) {
 		uintptr_t start = address, end = address + len;
-		bool read_only = !(regions[i].prot & PROT_WRITE);
-		void *page = (void *)regions[i].start;
 
-		if (!part_in(&regions[i], &start, &end))
-			continue;
-		if (read_only)
-			mprotect(page, regions[i].size, PROT_READ | PROT_WRITE);
-		memcpy((void *)start, (const char *)bytes + (start - address), end - start);
-		if (read_only)
-			mprotect(page, regions[i].size, regions[i].prot);
+		if (part_in(&regions[i], &start, &end))
+			memcpy(regions[i].alias + (start - regions[i].start),
+			       (const char *)bytes + (start - address), end - start);
 	}
 }
 
@@ -217,7 +228,9 @@ void expect_old_or_new(const void *p, size_t len)
 	for (i = 0; i < NR_REGIONS; i++) {
 		uintptr_t start = (uintptr_t)p, end = start + len;
 
-		if (start < guarded.start || end > guarded.end || !part_in(&regions[i], &start, &end))
+		if (start < guarded.start || end > guarded.end)
+			return;
+		if (!part_in(&regions[i], &start, &end))
 			continue;
 		for (; start < end; start++)
 			if (*(unsigned char *)start == guarded.before[start - guarded.start])

@@ -186,7 +186,8 @@ struct verdict judge_text(const char *text, size_t len)
 	read_entries(text, nul ? nul : text + len, list, &twice, &verdict);
 	if (nul)
 		/* A number too large before the NUL byte: wrong in both ways */
-		set_errs(&verdict, EINVAL, (verdict.err == ERANGE || verdict.other_err) ? ERANGE : 0);
+		set_errs(&verdict, EINVAL,
+			 verdict.err == ERANGE || verdict.other_err ? ERANGE : 0);
 	if (!verdict.err && twice) {
 		set_errs(&verdict, ENOTUNIQ, 0);
 		verdict.list = finish_list(new_list(0));

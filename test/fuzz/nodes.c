@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Opening and closing; registers past the module; CPUs that come and go.
+ */
+
+#include <sched.h>
+#include <sys/fsuid.h>
+#include <sys/sysmacros.h>
+
+#include "sequential.h"
+
+static struct node nodes[2 * MAX_CPUS + 8];
+static unsigned int nr_nodes;
+
+/* Opening and closing */
+
+static const char *node_path(unsigned int cpu)
+{
+	static char path[40];
+
+	snprintf(path, sizeof(path), "/dev/cpu/%u/msr_safe", cpu);
+	return path;
+}
+
+static void add_node(enum device device, unsigned int cpu, bool leaves, const char *path)
+{
+	struct node *node = &nodes[nr_nodes++];
+
+	*node = (struct node){ .device = device, .cpu = cpu, .leaves = leaves, .mode = 0600 };
+	snprintf(node->path, sizeof(node->path), "%s", path);
+}
+
+/* Nodes of CPUs that stay when the CPU goes, and of CPUs that there are not */
+static bool add_own_node(unsigned int major, unsigned int cpu)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/tmp/fuzz_cpu%u", cpu);
+	unlink(path);
+	add_node(CPU, cpu, false, path);
+	return !mknod(path, S_IFCHR | 0600, makedev(major, cpu));
+}
+
+bool make_nodes(void)
+{
+	static const unsigned int no_cpus[] = { 63, 8192, 70000 };
+	unsigned int cpu;
+	struct stat st;
+
+	nr_nodes = 0;
+	if (stat(node_path(0), &st))
+		return false;
+	for (cpu = 0; cpu < model.nr_cpus; cpu++) {
+		add_node(CPU, cpu, true, node_path(cpu));
+		if (!add_own_node(major(st.st_rdev), cpu))
+			return false;
+	}
+	for (cpu = 0; cpu < ARRAY_SIZE(no_cpus); cpu++)
+		if (!add_own_node(major(st.st_rdev), no_cpus[cpu]))
+			return false;
+	add_node(BATCH, 0, false, BATCH_PATH);
+	add_node(LIST, 0, false, LIST_PATH);
+	add_node(VERSION, 0, false, "/dev/cpu/msr_safe_version");
+	add_node(VERSION, 0, false, "/dev/cpu/msr_version");
+	for (cpu = 0; cpu < nr_nodes; cpu++)
+		if (chmod(nodes[cpu].path, nodes[cpu].mode))
+			return false;
+	return true;
+}
+
+void remove_nodes(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_nodes; i++)
+		if (!strncmp(nodes[i].path, "/tmp/", 5))
+			unlink(nodes[i].path);
+}
+
+static bool is_present(const struct node *node)
+{
+	return node->device != CPU || (node->cpu < model.nr_cpus && model.online[node->cpu]);
+}
+
+static struct node *random_node(void)
+{
+	unsigned int kind = below(&rng, 8);
+	struct node *node;
+
+	do
+		node = &nodes[below(&rng, nr_nodes)];
+	while (kind < 2 ? node->device != BATCH : kind == 2 ? node->device != LIST : false);
+	return node;
+}
+
+static void expect_open(const struct node *node, int flags, bool as_user, struct answers *answers)
+{
+	bool to_read = (flags & O_ACCMODE) != O_WRONLY;
+	bool to_write = (flags & O_ACCMODE) != O_RDONLY;
+
+	if (node->leaves && !is_present(node))
+		may_fail(answers, ENOENT);
+	else if (as_user && ((to_read && !(node->mode & 04)) || (to_write && !(node->mode & 02))))
+		may_fail(answers, EACCES);
+	else if (!is_present(node))
+		may_fail(answers, ENXIO);
+}
+
+void close_one(struct handle *handle)
+{
+	struct answers answers = { .success = true };
+
+	begin(CLOSE, handle, NULL, 0, 0);
+	answered(&answers, close(handle->fd), errno);
+	if (handle->list)
+		list_put(handle->list);
+	*handle = handles[--nr_handles];
+}
+
+void open_one(void)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR, O_RDWR, O_RDWR };
+	static const int more[] = { O_APPEND, O_NONBLOCK, O_CLOEXEC, O_SYNC };
+	const struct node *node = random_node();
+	int flags = pick(&rng, modes);
+	bool as_user = one_in(&rng, 3);
+	struct answers answers = { 0 };
+	struct handle *handle;
+	int fd;
+
+	if (nr_handles == NR_HANDLES)
+		close_one(&handles[below(&rng, nr_handles)]);
+	if (one_in(&rng, 4))
+		flags |= pick(&rng, more);
+	handle = &handles[nr_handles];
+	*handle = (struct handle){
+		.node = node, .flags = flags, .publications = model.publications,
+	};
+	begin(OPEN, handle, NULL, 0, 0);
+	note("flags %#x%s", flags, as_user ? " as user" : "");
+	expect_open(node, flags, as_user, &answers);
+	if (as_user) {
+		setfsgid(1000);
+		setfsuid(1000);
+	}
+	errno = 0;
+	fd = open(node->path, flags);
+	if (as_user) {
+		setfsuid(0);
+		setfsgid(0);
+	}
+	if (!answers.nr_errs)
+		succeeds(&answers, fd);
+	answered(&answers, fd, errno);
+	if (fd < 0)
+		return;
+	handle->fd = fd;
+	if (node->device == LIST)
+		handle->list = list_get(model.list);
+	nr_handles++;
+}
+
+void change_mode(void)
+{
+	static const unsigned int modes[] = { 0600, 0604, 0602, 0606, 0666, 0660, 0444, 0 };
+	struct node *node = random_node();
+
+	if (node->leaves && !is_present(node))
+		return;
+	begin(CHMOD, NULL, NULL, 0, 0);
+	node->mode = pick(&rng, modes);
+	note("%s %o", node->path, node->mode);
+	answered(&(struct answers){ .success = true }, chmod(node->path, node->mode), errno);
+}
+
+/* Registers */
+
+static uint64_t *model_register(unsigned int cpu, unsigned int i)
+{
+	return i < NR_STORES ? &model.store[cpu][i] : &model.pkrs[cpu];
+}
+
+static void check_register(unsigned int cpu, unsigned int i)
+{
+	uint32_t msr = i < NR_STORES ? STORE_ADDR(i) : PKRS;
+	uint64_t value;
+
+	stats->calls[PEEK]++;
+	if (!stock(cpu, msr, &value, false))
+		mismatch("the kernel's driver does not read %#x of CPU %u", msr, cpu);
+	else if (value != *model_register(cpu, i))
+		mismatch("%#x of CPU %u is %#" PRIx64 ", expected %#" PRIx64, msr, cpu, value,
+			 *model_register(cpu, i));
+}
+
+void check_registers(unsigned int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i <= NR_STORES && model.online[cpu]; i++)
+		check_register(cpu, i);
+}
+
+void check_some_register(void)
+{
+	unsigned int cpu = below(&rng, model.nr_cpus);
+
+	begin(PEEK, NULL, NULL, 0, 0);
+	if (model.online[cpu])
+		check_register(cpu, below(&rng, NR_STORES + 1));
+}
+
+void change_register(void)
+{
+	unsigned int cpu = below(&rng, model.nr_cpus), i = below(&rng, NR_STORES);
+	uint64_t value = rnd_value(&rng) & writable_bits(STORE_ADDR(i));
+
+	if (!model.online[cpu])
+		return;
+	begin(POKE, NULL, NULL, 0, STORE_ADDR(i));
+	stats->calls[POKE]++;
+	model.store[cpu][i] = value;
+	if (!stock(cpu, STORE_ADDR(i), &value, true))
+		mismatch("the kernel's driver does not write");
+}
+
+/* CPUs */
+
+void come_from(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+void move_home(void)
+{
+	unsigned int cpu = below(&rng, model.nr_cpus);
+
+	if (!model.online[cpu])
+		return;
+	stats->calls[MOVE]++;
+	home = cpu;
+	/* Mostly, but not always, on the CPU that the calls are for */
+	come_from(one_in(&rng, 8) ? 0 : home);
+}
+
+void learn_registers(unsigned int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i <= NR_STORES; i++)
+		stock(cpu, i < NR_STORES ? STORE_ADDR(i) : PKRS, model_register(cpu, i), false);
+}
+
+void toggle_cpu(void)
+{
+	unsigned int cpu, i;
+	int err;
+
+	if (model.nr_cpus < 2)
+		return;
+	cpu = 1 + below(&rng, model.nr_cpus - 1);
+	begin(HOTPLUG, NULL, NULL, 0, cpu);
+	note("%s", model.online[cpu] ? "off" : "on");
+	if (home == cpu) {
+		home = 0;
+		come_from(0);
+	}
+	err = set_online(cpu, !model.online[cpu]);
+	if (err) {
+		/* On a busy machine an emulated CPU may come too late for the kernel. */
+		printf("# CPU %u stays as it is: %s\n", cpu, errno_name(-err));
+		return;
+	}
+	stats->calls[HOTPLUG]++;
+	stats->hotplugs++;
+	model.online[cpu] = !model.online[cpu];
+	/* The node of a CPU that returns is a new one. */
+	for (i = 0; i < nr_nodes; i++)
+		if (nodes[i].leaves && nodes[i].cpu == cpu)
+			nodes[i].mode = 0600;
+	if (!model.online[cpu])
+		return;
+	if (!values_survive)
+		learn_registers(cpu);
+	check_registers(cpu);
+}
+
+void toggle_parameter(void)
+{
+	stats->calls[PARAM]++;
+	model.check_version = !model.check_version;
+	if (write_file("/sys/module/msr_safe/parameters/check_batch_version",
+		       model.check_version ? "1" : "0"))
+		mismatch("check_batch_version cannot be set");
+}
+

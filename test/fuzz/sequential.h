@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The parts of the sequential mode: one call at a time, each with one right answer,
+ * or a few where the documents leave open which of several errors comes first.
+ */
+#ifndef SEQUENTIAL_H
+#define SEQUENTIAL_H
+
+#include "memory.h"
+
+#define NR_HANDLES	40
+
+enum device { CPU, BATCH, LIST, VERSION };
+
+struct node {
+	enum device device;
+	unsigned int cpu;
+	bool leaves;		/* with its CPU */
+	unsigned int mode;
+	char path[40];
+};
+
+struct handle {
+	int fd;
+	const struct node *node;
+	int flags;
+	int64_t pos;
+	struct list *list;	/* in force at the open, if this is the list's device */
+	uint64_t publications;	/* until the open */
+};
+
+extern struct rng rng;
+extern struct model model;
+extern struct stats *stats;
+extern struct handle handles[NR_HANDLES];
+extern unsigned int nr_handles;
+extern unsigned int home;	/* the CPU that most calls are for, and come from */
+extern bool values_survive;	/* of registers, while their CPU is off line */
+
+/* What a call may answer */
+struct answers {
+	bool success;
+	int64_t result;
+	unsigned int nr_errs;
+	int errs[16];
+};
+
+void may_fail(struct answers *answers, int err);
+void succeeds(struct answers *answers, int64_t result);
+
+/* Says which call is under way, with what else there is to say about it. */
+void begin(enum call call, const struct handle *handle, const void *buf, size_t len, int64_t off);
+void note(const char *format, ...);
+
+/* Compares: the answer, and memory as expected() has it. */
+void answered(const struct answers *answers, long result, int err);
+void check_memory(void);
+void mismatch(const char *format, ...);
+
+/* transfers.c: reading, writing, seeking */
+bool is_open_for(const struct handle *handle, bool write);
+bool is_stale(const struct handle *handle);
+void publish(struct list *list);
+void cpu_vector(struct handle *handle, bool writing);
+void read_or_write(struct handle *handle, bool writing);
+void seek(struct handle *handle);
+
+/* batches.c */
+void random_batch(struct handle *handle);
+
+/* nodes.c: descriptors, registers past the module, CPUs */
+bool make_nodes(void);
+void remove_nodes(void);
+void open_one(void);
+void close_one(struct handle *handle);
+void change_mode(void);
+void learn_registers(unsigned int cpu);
+void check_registers(unsigned int cpu);
+void check_some_register(void);
+void change_register(void);
+void come_from(unsigned int cpu);
+void move_home(void);
+void toggle_cpu(void);
+void toggle_parameter(void);
+
+#endif /* SEQUENTIAL_H */
