@@ -344,7 +344,7 @@ static bool was_stale(struct worker *worker, unsigned int fd, const struct windo
 
 static unsigned int batch_size(struct rng *rng)
 {
-	if (one_in(rng, 500))
+	if (one_in(rng, 200))
 		return 1 + below(rng, MAX_BATCH);
 	return 1 + below(rng, one_in(rng, 10) ? 100 : 12);
 }
