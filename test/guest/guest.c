@@ -4,6 +4,7 @@
  */
 
 #include <grp.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -143,6 +144,16 @@ int in_child(bool as_user, int (*function)(void *arg), void *arg)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+void pin_to(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		abort();
 }
 
 unsigned int cpus_online(void)

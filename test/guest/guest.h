@@ -109,6 +109,9 @@ int write_file(const char *path, const char *text);
  */
 int in_child(bool as_user, int (*function)(void *arg), void *arg);
 
+/* The calling thread runs on this CPU alone. */
+void pin_to(unsigned int cpu);
+
 unsigned int cpus_online(void);
 
 /* Time since some moment, in nanoseconds. */

@@ -28,15 +28,6 @@ static int all_cpus_on(void **state)
 	return 0;
 }
 
-static void pin_to(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
-}
-
 static int unpin(void **state)
 {
 	cpu_set_t set;

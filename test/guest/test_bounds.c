@@ -43,15 +43,6 @@ static int fds[NR_DESCRIPTORS];
 static pid_t children[64];
 static unsigned int nr_children;
 
-static void pin_to(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static uint64_t deadline(unsigned int seconds)
 {
 	return now_ns() + seconds * UINT64_C(1000000000);

@@ -17,15 +17,6 @@
 
 static atomic_bool stop;
 
-static void pin_to(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 static uint64_t deadline(void)
 {
 	return now_ns() + SECONDS * UINT64_C(1000000000);
