@@ -23,34 +23,6 @@ static void set_fault(const char *fault, const char *name, const char *value)
 	assert_int_equal(write_file(path, value), 0);
 }
 
-/* Faults are for what is called from code between two addresses. */
-static void set_range(uint64_t start, uint64_t end)
-{
-	char text[32];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(faults); i++) {
-		snprintf(text, sizeof(text), "%#" PRIx64, start);
-		set_fault(faults[i], "require-start", text);
-		snprintf(text, sizeof(text), "%#" PRIx64, end);
-		set_fault(faults[i], "require-end", text);
-	}
-}
-
-static int set_up_faults(void **state)
-{
-	unsigned int i;
-
-	(void)state;
-	for (i = 0; i < ARRAY_SIZE(faults); i++)
-		set_fault(faults[i], "verbose", "0");	/* it would print stacks */
-	set_fault("failslab", "ignore-gfp-wait", "N");
-	set_fault("fail_page_alloc", "ignore-gfp-wait", "N");
-	set_fault("fail_page_alloc", "ignore-gfp-highmem", "N");
-	set_fault("fail_page_alloc", "min-order", "0");
-	return 0;
-}
-
 /* A line of a file of the kernel's that begins so, or that has this in it */
 static bool find_line(const char *path, const char *text, char *line, size_t size)
 {
@@ -66,6 +38,71 @@ static bool find_line(const char *path, const char *text, char *line, size_t siz
 	return found;
 }
 
+static void set_fault_address(const char *name, uint64_t address)
+{
+	char text[32];
+	unsigned int i;
+
+	snprintf(text, sizeof(text), "%#" PRIx64, address);
+	for (i = 0; i < ARRAY_SIZE(faults); i++)
+		set_fault(faults[i], name, text);
+}
+
+/* Faults are for what is called from code between two addresses. */
+static void set_range(uint64_t start, uint64_t end)
+{
+	set_fault_address("require-start", start);
+	set_fault_address("require-end", end);
+}
+
+/* A function of the kernel's, which takes up no more than FUNCTION_SIZE */
+#define FUNCTION_SIZE	0x400
+
+static uint64_t address_of(const char *function)
+{
+	unsigned long long start;
+	char line[256], end[64];
+
+	snprintf(end, sizeof(end), " %s\n", function);
+	assert_true(find_line("/proc/kallsyms", end, line, sizeof(line)));
+	assert_int_equal(sscanf(line, "%llx", &start), 1);
+	return start;
+}
+
+/* What kmemleak itself asks for is spared: it prints where it must not. */
+static void spare_kmemleak(void)
+{
+	static const char *const functions[] = {
+		"kmemleak_alloc", "kmemleak_vmalloc", "kmemleak_scan_area", "kmemleak_free",
+	};
+	uint64_t start = UINT64_MAX, end = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+		uint64_t address = address_of(functions[i]);
+
+		start = address < start ? address : start;
+		end = address > end ? address : end;
+	}
+	set_fault_address("reject-start", start);
+	set_fault_address("reject-end", end + FUNCTION_SIZE);
+}
+
+static int set_up_faults(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(faults); i++)
+		set_fault(faults[i], "verbose", "0");	/* it would print stacks */
+	set_fault("failslab", "ignore-gfp-wait", "N");
+	set_fault("fail_page_alloc", "ignore-gfp-wait", "N");
+	set_fault("fail_page_alloc", "ignore-gfp-highmem", "N");
+	set_fault("fail_page_alloc", "min-order", "0");
+	spare_kmemleak();
+	return 0;
+}
+
 /* The module's own code, once it is loaded */
 static void fail_in_module(void)
 {
@@ -79,16 +116,12 @@ static void fail_in_module(void)
 	set_range(start, start + size);
 }
 
-/* What is called from a function of the kernel's, which takes up no more than 1 KiB */
+/* What is called from a function of the kernel's */
 static void fail_below(const char *function)
 {
-	unsigned long long start;
-	char line[256], end[64];
+	uint64_t start = address_of(function);
 
-	snprintf(end, sizeof(end), " %s\n", function);
-	assert_true(find_line("/proc/kallsyms", end, line, sizeof(line)));
-	assert_int_equal(sscanf(line, "%llx", &start), 1);
-	set_range(start, start + 0x400);
+	set_range(start, start + FUNCTION_SIZE);
 }
 
 /* The nth fault from now on in a thread: its own, or another's */
