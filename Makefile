@@ -136,12 +136,14 @@ check-debug: $(GUEST_TESTS) $(DEBUG_TESTS) build/fuzz/fuzz_devices build/debug/i
 		test/debug/run
 
 # How many texts and calls to try, for how many seconds each at most (0: as long as it
-# takes), from which seed; in which kernel, of those that check-kernels knows
+# takes), from which seed; calls in which modes of fuzz_devices (s, c), and in which
+# kernel, of those that check-kernels knows
 INPUTS ?= 1000000
 CALLS ?= 200000
 DURATION ?= 0
+MODES ?= sc
 SEED := $(or $(SEED),$(shell date +%s))
-FUZZ_OPTIONS = FUZZ_DEVICES=-s,$(SEED),-n,$(CALLS),-t,$(DURATION)
+FUZZ_OPTIONS = FUZZ_DEVICES=-s,$(SEED),-n,$(CALLS),-t,$(DURATION),-p,$(MODES)
 fuzz: build/vm/msr-safe.ko $(FUZZERS)
 	@test/fuzz/tables -r $(INPUTS) -t $(DURATION) -s $(SEED)
 ifdef FUZZ_KERNEL
