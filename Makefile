@@ -127,7 +127,7 @@ build/bench/bench: | packages
 check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(GUEST_TESTS) $(FUZZERS)
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_TESTS="$(GUEST_TESTS)" test/check "$(KERNEL_FILES)"
 
-# By names as test/vm/target takes them, and with what CI has time for
+# By names as test/vm/target takes them
 KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
 check-kernels: $(GUEST_TESTS) build/fuzz/fuzz_devices
 	@GUEST_TESTS="$(GUEST_TESTS) build/fuzz/fuzz_devices" test/kernels $(KERNELS)

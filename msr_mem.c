@@ -28,8 +28,9 @@ static bool get_pages(struct page **pages, unsigned int count)
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		if (!fatal_signal_pending(current))
-			pages[i] = alloc_page(MEM_GFP | __GFP_HIGHMEM);
+		if (fatal_signal_pending(current))
+			return false;
+		pages[i] = alloc_page(MEM_GFP | __GFP_HIGHMEM);
 		if (!pages[i])
 			return false;
 	}
