@@ -148,7 +148,7 @@ static void a_wrong_value_fails_with_einval_and_leaves_nothing(void **state)
 
 static void a_taken_major_fails_with_ebusy_and_leaves_nothing(void **state)
 {
-	static const int taken[] = { 1, 4, 5, 10 };
+	static const int taken[] = { 1, 4, 5, 10, 13 };
 	char params[64];
 	unsigned int i, j;
 
