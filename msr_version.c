@@ -6,16 +6,13 @@
 
 #include <linux/fs.h>
 #include <linux/module.h>
-#include <linux/stringify.h>
 
 #include "msr_node.h"
 #include "msr_version.h"
 
 /* A packager's label may come from the command line: -DVERSION=\"2.0.0-site\" */
 #ifndef VERSION
-#define VERSION	__stringify(MSR_SAFE_VERSION_MAJOR) "."	\
-		__stringify(MSR_SAFE_VERSION_MINOR) "."	\
-		__stringify(MSR_SAFE_VERSION_PATCH)
+#define VERSION	MSR_SAFE_VERSION_STR
 #endif
 
 MODULE_VERSION(VERSION);

@@ -17,6 +17,14 @@
 #define MSR_SAFE_VERSION_u32 \
 	(MSR_SAFE_VERSION_MAJOR << 16 | MSR_SAFE_VERSION_MINOR << 8 | MSR_SAFE_VERSION_PATCH)
 
+/** MSR_SAFE_VERSION_STR - the version as text: "2.0.0" */
+#define MSR_SAFE_VERSION_STR \
+	MSR_SAFE_STR(MSR_SAFE_VERSION_MAJOR) "." \
+	MSR_SAFE_STR(MSR_SAFE_VERSION_MINOR) "." \
+	MSR_SAFE_STR(MSR_SAFE_VERSION_PATCH)
+#define MSR_SAFE_STR(number)	MSR_SAFE_STR_(number)
+#define MSR_SAFE_STR_(number)	#number
+
 #ifdef __KERNEL__
 int msr_version_init(void);
 void msr_version_uninit(void);

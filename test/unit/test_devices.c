@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs' side of the devices: reading the list in force, and batches of any
+ * length, with the module's answers made up here.
+ */
+
+#include <sys/ioctl.h>
+
+#include "unit.h"
+#include "../../msr_version.h"
+#include "../../user/devices.h"
+
+/* What reading the allowlist device gives */
+static const char *content;
+
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	(void)mode;
+	assert_string_equal(path, "/dev/cpu/msr_allowlist");
+	if (!content) {
+		errno = EACCES;
+		return NULL;
+	}
+	return fmemopen((char *)content, strlen(content), "r");
+}
+
+/* A module that takes so many operations in one call, and of which call N fails */
+static struct {
+	size_t most;
+	unsigned int calls, failing_call;
+	int failure;		/* errno of a call that carries out nothing */
+	int op_error;		/* err of an operation on register 0xBAD */
+} module;
+
+int __wrap_ioctl(int fd, unsigned long request, struct msr_batch_array *batch);
+int __wrap_ioctl(int fd, unsigned long request, struct msr_batch_array *batch)
+{
+	int first = 0;
+	uint32_t i;
+
+	assert_int_equal(fd, 7);
+	assert_int_equal(request, X86_IOC_MSR_BATCH);
+	assert_int_equal(batch->version, MSR_SAFE_VERSION_u32);
+	assert_int_not_equal(batch->numops, 0);
+	if (++module.calls == module.failing_call || batch->numops > module.most) {
+		errno = batch->numops > module.most ? E2BIG : module.failure;
+		return -1;
+	}
+	for (i = 0; i < batch->numops; i++) {
+		batch->ops[i].err = batch->ops[i].msr == 0xBAD ? module.op_error : 0;
+		batch->ops[i].msrdata++;
+		if (!first)
+			first = -batch->ops[i].err;
+	}
+	errno = first;
+	return first ? -1 : 0;
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	memset(&module, 0, sizeof(module));
+	module.most = MSR_BATCH_MAX_OPS;
+	return 0;
+}
+
+static void the_list_in_force_is_read(void **state)
+{
+	struct allowlist list;
+
+	(void)state;
+	content = "# MSR      Write mask\n"
+		  "0x00000010 0x0000000000000000\n"
+		  "0xC0000103 0xFEDCBA9876543210\n"
+		  "0x00000199 0x000000000000FFFF\n";
+	assert_int_equal(allowlist_read(&list), 0);
+	assert_int_equal(list.count, 3);
+	assert_int_equal(list.entries[0].msr, 0x10);
+	assert_int_equal(list.entries[0].mask, 0);
+	assert_int_equal(list.entries[1].msr, 0xC0000103);
+	assert_int_equal(list.entries[1].mask, 0xFEDCBA9876543210);
+	assert_ptr_equal(allowlist_find(&list, 0x199), &list.entries[2]);
+	assert_null(allowlist_find(&list, 0x11));
+	allowlist_free(&list);
+	assert_int_equal(list.count, 0);
+
+	content = "# MSR      Write mask\n";
+	assert_int_equal(allowlist_read(&list), 0);
+	assert_int_equal(list.count, 0);
+}
+
+static void a_list_that_cannot_be_read_is_an_error(void **state)
+{
+	static const char *const strange[] = {
+		"0x00000010\n", "0x00000010 0x0\n", "0x10 0x0000000000000000\n", "\n",
+		"0x00000010 0x0000000000000000", "0x00000010 0x0000000000000000 \n",
+		"0x00000010  0x0000000000000000\n", "0x0000001G 0x0000000000000000\n",
+		"0x00000010 0x0000000000000000\n0x00000011 0x00000000\n",
+	};
+	struct allowlist list;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(strange); i++) {
+		content = strange[i];
+		errno = 0;
+		assert_int_equal(allowlist_read(&list), -1);
+		assert_int_equal(errno, EPROTO);
+		assert_int_equal(list.count, 0);
+		assert_null(list.entries);
+	}
+	content = NULL;
+	assert_int_equal(allowlist_read(&list), -1);
+	assert_int_equal(errno, EACCES);
+}
+
+static struct msr_batch_op *make_ops(size_t count)
+{
+	struct msr_batch_op *ops = calloc(count, sizeof(*ops));
+	size_t i;
+
+	assert_non_null(ops);
+	for (i = 0; i < count; i++)
+		ops[i].msrdata = i;
+	return ops;
+}
+
+static void assert_run_once(const struct msr_batch_op *ops, size_t from, size_t to)
+{
+	for (; from < to; from++) {
+		assert_int_equal(ops[from].err, 0);
+		assert_int_equal(ops[from].msrdata, from + 1);
+	}
+}
+
+static void a_batch_is_as_few_calls_as_can_be(void **state)
+{
+	static const struct {
+		size_t count;
+		unsigned int calls;
+	} cases[] = {
+		{ 0, 0 }, { 1, 1 }, { 76800, 1 }, { MSR_BATCH_MAX_OPS, 1 },
+		{ MSR_BATCH_MAX_OPS + 1, 2 }, { 300000, 3 },
+	};
+	struct msr_batch_op *ops;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		reset(state);
+		ops = make_ops(cases[i].count);
+		assert_int_equal(batch_run(7, ops, cases[i].count), 0);
+		assert_int_equal(module.calls, cases[i].calls);
+		assert_run_once(ops, 0, cases[i].count);
+		free(ops);
+	}
+}
+
+static void a_module_short_of_memory_is_asked_for_less(void **state)
+{
+	struct msr_batch_op *ops = make_ops(1000);
+
+	(void)state;
+	module.most = 300;
+	assert_int_equal(batch_run(7, ops, 1000), 0);
+	assert_run_once(ops, 0, 1000);
+	free(ops);
+
+	ops = make_ops(3);
+	module.most = 0;
+	assert_int_equal(batch_run(7, ops, 3), -1);
+	assert_int_equal(errno, E2BIG);
+	free(ops);
+}
+
+static void the_error_of_an_operation_is_not_one_of_the_batch(void **state)
+{
+	struct msr_batch_op *ops = make_ops(10);
+
+	(void)state;
+	module.op_error = -EIO;
+	ops[0].msr = 0xBAD;
+	ops[5].msr = 0xBAD;
+	assert_int_equal(batch_run(7, ops, 10), 0);
+	assert_int_equal(ops[0].err, -EIO);
+	assert_int_equal(ops[5].err, -EIO);
+	assert_run_once(ops, 1, 5);
+	assert_run_once(ops, 6, 10);
+	free(ops);
+}
+
+static void a_call_that_fails_leaves_the_rest_not_run(void **state)
+{
+	size_t count = 2 * MSR_BATCH_MAX_OPS + 5, i;
+	struct msr_batch_op *ops = make_ops(count);
+
+	(void)state;
+	module.failing_call = 2;
+	module.failure = ESTALE;
+	assert_int_equal(batch_run(7, ops, count), -1);
+	assert_int_equal(errno, ESTALE);
+	assert_run_once(ops, 0, MSR_BATCH_MAX_OPS);
+	for (i = MSR_BATCH_MAX_OPS; i < count; i++) {
+		assert_int_equal(ops[i].err, BATCH_NOT_RUN);
+		assert_int_equal(ops[i].msrdata, i);
+	}
+	free(ops);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_list_in_force_is_read),
+		cmocka_unit_test(a_list_that_cannot_be_read_is_an_error),
+		cmocka_unit_test_setup(a_batch_is_as_few_calls_as_can_be, reset),
+		cmocka_unit_test_setup(a_module_short_of_memory_is_asked_for_less, reset),
+		cmocka_unit_test_setup(the_error_of_an_operation_is_not_one_of_the_batch, reset),
+		cmocka_unit_test_setup(a_call_that_fails_leaves_the_rest_not_run, reset),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

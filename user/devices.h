@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module's devices, as programs use them: the allowlist in force, and batches.
+ */
+#ifndef DEVICES_H
+#define DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../msr_safe.h"
+
+#define ALLOWLIST_PATH	"/dev/cpu/msr_allowlist"
+#define BATCH_PATH	"/dev/cpu/msr_batch"
+
+struct allowlist_entry {
+	uint32_t msr;
+	uint64_t mask;	/* bits that may be written */
+};
+
+/* Registers in the order of the list, each once; freed with allowlist_free() */
+struct allowlist {
+	size_t count;
+	struct allowlist_entry *entries;
+};
+
+/* Adds an entry. Returns 0, or -1 with errno ENOMEM. */
+int allowlist_add(struct allowlist *list, uint32_t msr, uint64_t mask);
+
+/* The entry of a register; NULL if it is not listed. */
+const struct allowlist_entry *allowlist_find(const struct allowlist *list, uint32_t msr);
+
+/* Reads the list in force. Returns 0, or -1 with errno set, and an empty list. */
+int allowlist_read(struct allowlist *list);
+
+void allowlist_free(struct allowlist *list);
+
+/*
+ * Reads an entry as the module writes it, "0x%08X 0x%016llX", and moves *@text past
+ * it. False, and *@text where it was, if there is none.
+ */
+bool allowlist_parse_entry(const char **text, struct allowlist_entry *entry);
+
+/* Reads 0x and so many hexadecimal digits; else like allowlist_parse_entry(). */
+bool parse_hex(const char **text, unsigned int digits, uint64_t *value);
+
+/* What the module never says of an operation: it was not carried out */
+#define BATCH_NOT_RUN	1
+
+/*
+ * Carries out any number of operations, in as few calls as may be. Returns 0 if it
+ * did, and each operation says in err what became of it; or -1 with errno set, and
+ * those that were not carried out say BATCH_NOT_RUN.
+ */
+int batch_run(int fd, struct msr_batch_op *ops, size_t count);
+
+/* Opens the batch device. Returns a descriptor, or -1 with errno set. */
+int batch_open(void);
+
+#endif /* DEVICES_H */
