@@ -24,10 +24,11 @@ UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.
 GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/test_*.c))
 DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
 
-all: modules
+all: modules msrsave
 
 help:
-	@echo 'make            build msr-safe.ko for the running kernel; KDIR= for another'
+	@echo 'make            build msr-safe.ko for the running kernel (KDIR= for another) and msrsave'
+	@echo 'make modules    build msr-safe.ko alone; make msrsave, msrsave alone'
 	@echo 'make load       load it; make unload takes it away'
 	@echo 'make examples   build the example programs, into build/'
 	@echo 'make demo       show it working, in a virtual machine'
@@ -60,7 +61,17 @@ unload:
 
 examples: $(EXAMPLES)
 
-build/%: examples/%.c msr_safe.h msr_version.h
+USER := user/cpus.c user/devices.c
+MSRSAVE := $(filter-out msrsave/spank%,$(wildcard msrsave/*.c))
+PUBLIC_HEADERS := msr_safe.h msr_version.h
+
+build/msrsave: $(MSRSAVE) $(wildcard msrsave/*.h user/*.h) $(USER) $(PUBLIC_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
+
+msrsave: build/msrsave
+
+build/%: examples/%.c $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
 
@@ -168,7 +179,7 @@ bench: build/vm/msr-safe.ko build/bench/bench
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: all help modules clean load unload examples packages packages-check check check-kernels \
+.PHONY: all help modules msrsave clean load unload examples packages packages-check check check-kernels \
 	check-debug fuzz bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages

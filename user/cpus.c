@@ -73,28 +73,33 @@ static bool skip(const char **text, char c)
 	return true;
 }
 
-bool cpus_parse(struct cpus *set, const char *text)
+bool cpus_scan(struct cpus *set, const char **text)
 {
 	unsigned int first, last, step;
 
 	memset(set, 0, sizeof(*set));
 	do {
-		if (!parse_number(&text, &first))
+		if (!parse_number(text, &first))
 			return false;
 		last = first;
 		step = 1;
-		if (skip(&text, '-')) {
-			if (!parse_number(&text, &last))
+		if (skip(text, '-')) {
+			if (!parse_number(text, &last))
 				return false;
-			if (skip(&text, ':') && (!parse_number(&text, &step) || step == 0))
+			if (skip(text, ':') && (!parse_number(text, &step) || step == 0))
 				return false;
 		}
 		if (last < first || last >= CPUS_MAX)
 			return false;
 		for (; first <= last; first += step)
 			cpus_add(set, first);
-	} while (skip(&text, ','));
-	return *text == '\0';
+	} while (skip(text, ','));
+	return true;
+}
+
+bool cpus_parse(struct cpus *set, const char *text)
+{
+	return cpus_scan(set, &text) && *text == '\0';
 }
 
 void cpus_print(FILE *stream, const struct cpus *set)

@@ -45,10 +45,13 @@ struct cpus cpus_both(const struct cpus *a, const struct cpus *b);
 struct cpus cpus_without(const struct cpus *a, const struct cpus *b);
 
 /*
- * Reads a list as taskset(1) takes it: numbers and ranges, of which those after
- * a colon are every so manieth. False if it is not one, or names no CPU.
+ * Reads a list as taskset(1) takes it: numbers and ranges, where the number after a
+ * colon is the step of a range. False if it is not one.
  */
 bool cpus_parse(struct cpus *set, const char *text);
+
+/* The same where more text follows: moves *@text past the list. */
+bool cpus_scan(struct cpus *set, const char **text);
 
 /* Writes the set as ranges, in the way that the kernel writes them. */
 void cpus_print(FILE *stream, const struct cpus *set);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command line.
+ */
+
+#include <err.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "msrsave.h"
+
+static void help(void)
+{
+	printf("Usage: msrsave [options] FILE\n"
+	       "       msrsave --restore [options] FILE\n"
+	       "\n"
+	       "Saves to FILE what the registers hold that the allowlist of msr-safe lets be\n"
+	       "written, on every CPU that is on line, or restores it.\n"
+	       "\n"
+	       " -r, --restore     restore from FILE\n"
+	       " -n, --dry-run     with -r: print what would change, change nothing\n"
+	       " -f, --force       with -r: also a file from another host, and, as far as both\n"
+	       "                   allow it, one made under another allowlist\n"
+	       " -c, --cpus LIST   these CPUs only, as in 0-3,8,10-20:2\n"
+	       " -q, --quiet       no warnings, errors only\n"
+	       " -v, --verbose     print what is saved, or what changes\n"
+	       " -h, --help        print this\n"
+	       " -V, --version     print the version\n"
+	       "\n"
+	       "Exits with 0 if all was done, 1 if some registers could not be saved or restored,\n"
+	       "2 if the command line is wrong, 3 if nothing was done.\n");
+}
+
+static int wrong(const char *why, const char *what)
+{
+	warnx("%s%s", why, what);
+	fprintf(stderr, "Try 'msrsave --help' for more information.\n");
+	return USAGE;
+}
+
+int options_parse(struct options *options, int argc, char *argv[])
+{
+	static const struct option longs[] = {
+		{ "restore", no_argument, NULL, 'r' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "cpus", required_argument, NULL, 'c' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	memset(options, 0, sizeof(*options));
+	while ((option = getopt_long(argc, argv, "rnfc:qvhV", longs, NULL)) != -1) {
+		switch (option) {
+		case 'r':
+			options->restore = true;
+			break;
+		case 'n':
+			options->dry_run = true;
+			break;
+		case 'f':
+			options->force = true;
+			break;
+		case 'c':
+			options->some_cpus = true;
+			if (!cpus_parse(&options->cpus, optarg))
+				return wrong("not a list of CPUs: ", optarg);
+			break;
+		case 'q':
+			options->quiet = true;
+			break;
+		case 'v':
+			options->verbose = true;
+			break;
+		case 'h':
+			help();
+			return ALL_DONE;
+		case 'V':
+			printf("msrsave %s\n", VERSION);
+			return ALL_DONE;
+		default:
+			return wrong("the command line is wrong", "");
+		}
+	}
+	if (!options->restore && options->dry_run)
+		return wrong("--dry-run is for --restore", "");
+	if (!options->restore && options->force)
+		return wrong("--force is for --restore", "");
+	if (options->quiet && options->verbose)
+		return wrong("--quiet and --verbose exclude each other", "");
+	if (optind == argc)
+		return wrong("no file is named", "");
+	if (optind + 1 < argc)
+		return wrong("more than one file: ", argv[optind + 1]);
+	options->file = argv[optind];
+	if (*options->file == '\0')
+		return wrong("the name of the file is empty", "");
+	return -1;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Restoring: whether a file is fit for this node, and which of its values.
+ */
+
+#include <err.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "msrsave.h"
+#include "state.h"
+#include "targets.h"
+
+/* Tells in what the list in force differs from the one saved. Returns whether it does. */
+static bool report_list_changes(const struct allowlist *saved, const struct allowlist *in_force)
+{
+	const struct allowlist_entry *entry, *other;
+	bool differ = false;
+	size_t i;
+
+	for (i = 0; i < saved->count; i++) {
+		entry = &saved->entries[i];
+		other = allowlist_find(in_force, entry->msr);
+		if (other && other->mask == entry->mask)
+			continue;
+		differ = true;
+		if (other)
+			warnx("0x%08" PRIX32 ": writable were bits 0x%016" PRIx64
+			      ", and are 0x%016" PRIx64, entry->msr, entry->mask, other->mask);
+		else
+			warnx("0x%08" PRIX32 ": was listed, and is not", entry->msr);
+	}
+	for (i = 0; i < in_force->count; i++) {
+		entry = &in_force->entries[i];
+		if (!allowlist_find(saved, entry->msr)) {
+			warnx("0x%08" PRIX32 ": is listed, and was not", entry->msr);
+			differ = true;
+		}
+	}
+	return differ;
+}
+
+/* Whether the file was saved here, under the list that is in force; says if not. */
+static bool is_fit(const struct options *options, const struct state *state,
+		   const struct node *node)
+{
+	bool fit = true;
+	char host[65];
+
+	node_name(host);
+	if (strcmp(host, state->host) != 0) {
+		warnx("%s: it was saved on the host %s, and this is %s", options->file, state->host,
+		      host);
+		fit = false;
+	}
+	if (report_list_changes(&state->list, &node->list)) {
+		warnx("%s: it was saved under another allowlist", options->file);
+		fit = false;
+	}
+	return fit;
+}
+
+/*
+ * What of the state can be restored on these CPUs. Returns 0, or -1 with errno set;
+ * *@forbidden is whether bits were saved of which the list in force lets none or not
+ * all be written.
+ */
+static int choose_targets(struct targets *targets, const struct state *state,
+			  const struct allowlist *in_force, const struct cpus *cpus,
+			  bool *forbidden)
+{
+	const struct allowlist_entry *entry = NULL, *saved = state->list.entries;
+	const struct state_value *value;
+	uint64_t mask = 0;
+
+	*forbidden = false;
+	if (targets_alloc(targets, state->count))
+		return -1;
+	for (value = state->values; value < state->values + state->count; value++) {
+		if (value->absent || !cpus_has(cpus, value->cpu))
+			continue;
+		while (saved->msr != value->msr)
+			saved++;
+		if (!entry || entry->msr != value->msr)
+			entry = allowlist_find(in_force, value->msr);
+		mask = entry ? entry->mask & saved->mask : 0;
+		*forbidden |= mask != saved->mask;
+		if (mask)
+			targets->all[targets->count++] = (struct target){
+				.msr = value->msr,
+				.cpu = value->cpu,
+				.mask = mask,
+				.want = value->value & mask,
+			};
+	}
+	return 0;
+}
+
+/* The list may have been replaced since it was read. */
+static bool list_changed(const struct targets *targets, const struct allowlist *list)
+{
+	const struct allowlist_entry *entry = NULL;
+	const struct target *target;
+
+	for_each_target(target, targets) {
+		if (!entry || entry->msr != target->msr)
+			entry = allowlist_find(list, target->msr);
+		if (target->in_force != entry->mask)
+			return true;
+	}
+	return false;
+}
+
+static int restore_targets(const struct options *options, struct targets *targets,
+			   const struct node *node)
+{
+	bool failed;
+
+	if (targets_read(targets, node->batch))
+		return NOTHING_DONE;
+	if (list_changed(targets, &node->list)) {
+		warnx("%s: the list was changed meanwhile", ALLOWLIST_PATH);
+		return NOTHING_DONE;
+	}
+	if (options->dry_run || options->verbose)
+		targets_print_changes(targets);
+	if (options->dry_run)
+		return targets_report_errors(targets) ? SOME_FAILED : ALL_DONE;
+
+	failed = targets_write(targets, node->batch);
+	if (options->verbose)
+		targets_print_counters(targets);
+	failed |= targets_report_errors(targets);
+	failed |= targets_report_untaken(targets);
+	return failed ? SOME_FAILED : ALL_DONE;
+}
+
+/* The CPUs to restore; names those that cannot be. Returns whether there are such. */
+static bool choose_cpus(const struct options *options, const struct state *state,
+			const struct node *node, struct cpus *cpus)
+{
+	struct cpus left = state->cpus, came = node->online;
+
+	if (options->some_cpus) {
+		left = options->cpus;
+		came = cpus_both(&options->cpus, &node->online);
+	}
+	left = cpus_without(&left, &node->online);
+	came = cpus_without(&came, &state->cpus);
+	warn_of_cpus(&left, "not on line: not restored");
+	warn_of_cpus(&came, "not in the file: not restored");
+
+	*cpus = cpus_both(&state->cpus, &node->online);
+	if (options->some_cpus)
+		*cpus = cpus_both(cpus, &options->cpus);
+	return !cpus_empty(&left) || !cpus_empty(&came);
+}
+
+static int restore_state(const struct options *options, const struct state *state,
+			 const struct node *node)
+{
+	struct targets targets;
+	struct cpus cpus;
+	bool partly, forbidden;
+	int status;
+
+	if (!is_fit(options, state, node) && !options->force)
+		return NOTHING_DONE;
+	partly = choose_cpus(options, state, node, &cpus);
+	if (cpus_empty(&cpus))
+		return NOTHING_DONE;
+	if (choose_targets(&targets, state, &node->list, &cpus, &forbidden)) {
+		warn("%s", options->file);
+		return NOTHING_DONE;
+	}
+	status = restore_targets(options, &targets, node);
+	targets_free(&targets);
+	return status == ALL_DONE && (partly || forbidden) ? SOME_FAILED : status;
+}
+
+int restore(const struct options *options)
+{
+	struct state state;
+	const char *reason = state_load(&state, options->file);
+	struct node node;
+	int status = NOTHING_DONE;
+
+	if (reason) {
+		warnx("%s: %s", options->file, reason);
+		return NOTHING_DONE;
+	}
+	if (node_open(&node) == 0) {
+		status = restore_state(options, &state, &node);
+		node_close(&node);
+	}
+	state_free(&state);
+	return status;
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Saving: every register with a writable bit, of every CPU, in one reading.
+ */
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "msrsave.h"
+#include "state.h"
+
+static size_t count_writable(const struct allowlist *list)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < list->count; i++)
+		count += list->entries[i].mask != 0;
+	return count;
+}
+
+/* A reading of each register for each CPU, in the order that the file has them in */
+static struct msr_batch_op *make_readings(const struct allowlist *list, const struct cpus *cpus,
+					  size_t *count)
+{
+	size_t most = count_writable(list) * cpus_count(cpus), i;
+	struct msr_batch_op *ops;
+	unsigned int cpu;
+
+	*count = 0;
+	if (most > STATE_MAX_VALUES) {
+		errno = EFBIG;
+		return NULL;
+	}
+	ops = calloc(most + 1, sizeof(*ops));
+	if (!ops)
+		return NULL;
+	for (i = 0; i < list->count; i++) {
+		if (list->entries[i].mask == 0)
+			continue;
+		for_each_cpu_of(cpu, cpus)
+			ops[(*count)++] = (struct msr_batch_op){
+				.cpu = cpu, .isrdmsr = 1, .msr = list->entries[i].msr };
+	}
+	return ops;
+}
+
+/* Registers of these operations, in the order of the list, have the list's masks. */
+static bool list_unchanged(const struct allowlist *list, const struct msr_batch_op *ops,
+			   size_t count)
+{
+	size_t i, entry = 0;
+
+	for (i = 0; i < count; i++) {
+		while (list->entries[entry].msr != ops[i].msr)
+			entry++;
+		if (ops[i].wmask != list->entries[entry].mask)
+			return false;
+	}
+	return true;
+}
+
+/* CPUs that went off line before they were read */
+static struct cpus cpus_that_left(const struct msr_batch_op *ops, size_t count)
+{
+	struct cpus left = { 0 };
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (ops[i].err == -ENXIO)
+			cpus_add(&left, ops[i].cpu);
+	return left;
+}
+
+/* Takes what was read into the state. Returns how many registers could not be read. */
+static size_t take_values(struct state *state, const struct msr_batch_op *ops, size_t count)
+{
+	struct report errors = { .stream = stderr, .prefix = "msrsave: " };
+	const struct msr_batch_op *op;
+
+	for (op = ops; op < ops + count; op++) {
+		if (!cpus_has(&state->cpus, op->cpu))
+			continue;
+		if (op->err && op->err != -EIO) {
+			report(&errors, op->msr, op->cpu, "%s", strerror(-op->err));
+			continue;
+		}
+		state->values[state->count++] = (struct state_value){
+			.msr = op->msr,
+			.cpu = op->cpu,
+			.absent = op->err == -EIO,
+			.value = op->err ? 0 : op->msrdata & op->wmask,
+		};
+	}
+	report_end(&errors);
+	return errors.lines;
+}
+
+static void warn_of_absent(const struct state *state)
+{
+	struct report warnings = {
+		.stream = stderr, .prefix = "msrsave: Warning: Failed to read msr value of " };
+	size_t i;
+
+	for (i = 0; i < state->count; i++)
+		if (state->values[i].absent)
+			report(&warnings, state->values[i].msr, state->values[i].cpu,
+			       "the processor does not have it: left out");
+	report_end(&warnings);
+}
+
+static void describe(struct state *state)
+{
+	time_t now = time(NULL);
+	struct tm utc;
+
+	snprintf(state->version, sizeof(state->version), "%s", VERSION);
+	node_name(state->host);
+	strftime(state->time, sizeof(state->time), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+}
+
+/* Reads all registers of state->cpus, and of state->list. */
+static int read_state(struct state *state, int batch)
+{
+	struct cpus left;
+	struct msr_batch_op *ops;
+	size_t count, failed;
+
+	ops = make_readings(&state->list, &state->cpus, &count);
+	state->values = ops ? calloc(count + 1, sizeof(*state->values)) : NULL;
+	if (!state->values) {
+		warn("the values of the registers");
+		free(ops);
+		return NOTHING_DONE;
+	}
+	if (batch_run(batch, ops, count)) {
+		warn("%s", BATCH_PATH);
+		free(ops);
+		return NOTHING_DONE;
+	}
+	if (!list_unchanged(&state->list, ops, count)) {
+		warnx("%s: the list was changed meanwhile", ALLOWLIST_PATH);
+		free(ops);
+		return NOTHING_DONE;
+	}
+	left = cpus_that_left(ops, count);
+	warn_of_cpus(&left, "went off line meanwhile: not saved");
+	state->cpus = cpus_without(&state->cpus, &left);
+	failed = take_values(state, ops, count);
+	free(ops);
+	return failed || !cpus_empty(&left) ? SOME_FAILED : ALL_DONE;
+}
+
+static void print_saved(const char *file, const struct state *state)
+{
+	size_t i, present = 0;
+
+	for (i = 0; i < state->count; i++)
+		present += !state->values[i].absent;
+	printf("%s: %zu values of %u CPUs saved\n", file, present, cpus_count(&state->cpus));
+}
+
+static int save_node(const struct options *options, struct node *node, struct state *state)
+{
+	struct cpus missing = { 0 };
+	const char *obstacle;
+	int status;
+
+	state->cpus = node->online;
+	if (options->some_cpus) {
+		missing = cpus_without(&options->cpus, &node->online);
+		state->cpus = cpus_both(&options->cpus, &node->online);
+	}
+	warn_of_cpus(&missing, "not on line: not saved");
+	if (cpus_empty(&state->cpus))
+		return NOTHING_DONE;
+
+	status = read_state(state, node->batch);
+	if (status == NOTHING_DONE)
+		return status;
+	if (cpus_empty(&state->cpus))
+		return NOTHING_DONE;
+	if (!options->quiet)
+		warn_of_absent(state);
+
+	describe(state);
+	obstacle = state_save(state, options->file);
+	if (obstacle) {
+		warnx("%s: %s", options->file, obstacle);
+		return NOTHING_DONE;
+	}
+	if (options->verbose)
+		print_saved(options->file, state);
+	return cpus_empty(&missing) ? status : SOME_FAILED;
+}
+
+int save(const struct options *options)
+{
+	const char *obstacle = state_obstacle(options->file);
+	struct state state = { 0 };
+	struct node node;
+	int status;
+
+	if (obstacle) {
+		warnx("%s: %s", options->file, obstacle);
+		return NOTHING_DONE;
+	}
+	if (node_open(&node))
+		return NOTHING_DONE;
+	state.list = node.list;
+	node.list = (struct allowlist){ 0 };
+	status = save_node(options, &node, &state);
+	state_free(&state);
+	node_close(&node);
+	return status;
+}
