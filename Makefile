@@ -100,7 +100,13 @@ build/unit/test_cpus: user/cpus.c
 build/unit/test_cpus: WRAPPED := fopen
 build/unit/test_devices: user/devices.c
 build/unit/test_devices: WRAPPED := fopen ioctl
-build/unit/%: test/unit/%.c test/unit/unit.h $(wildcard user/*.h) msr_safe.h msr_version.h
+build/unit/test_options: msrsave/options.c $(USER)
+build/unit/test_msrsave: $(filter-out msrsave/msrsave.c,$(MSRSAVE)) $(USER)
+build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_online \
+	gethostname nanosleep
+build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(USER)
+build/unit/test_state: WRAPPED := fsync
+build/unit/%: test/unit/%.c test/unit/unit.h $(wildcard user/*.h msrsave/*.h) $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter-out msr_%,$(filter %.c,$^)) -lcmocka

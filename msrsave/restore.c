@@ -26,8 +26,8 @@ static bool report_list_changes(const struct allowlist *saved, const struct allo
 			continue;
 		differ = true;
 		if (other)
-			warnx("0x%08" PRIX32 ": writable were bits 0x%016" PRIx64
-			      ", and are 0x%016" PRIx64, entry->msr, entry->mask, other->mask);
+			warnx("0x%08" PRIX32 ": writable were bits 0x%016" PRIX64
+			      ", and are 0x%016" PRIX64, entry->msr, entry->mask, other->mask);
 		else
 			warnx("0x%08" PRIX32 ": was listed, and is not", entry->msr);
 	}
@@ -128,10 +128,13 @@ static int restore_targets(const struct options *options, struct targets *target
 	if (options->dry_run)
 		return targets_report_errors(targets) ? SOME_FAILED : ALL_DONE;
 
-	failed = targets_write(targets, node->batch);
+	if (targets_write(targets, node->batch)) {
+		warnx("%s: not known to be restored as a whole", options->file);
+		return SOME_FAILED;
+	}
 	if (options->verbose)
 		targets_print_counters(targets);
-	failed |= targets_report_errors(targets);
+	failed = targets_report_errors(targets);
 	failed |= targets_report_untaken(targets);
 	return failed ? SOME_FAILED : ALL_DONE;
 }

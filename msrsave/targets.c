@@ -183,7 +183,7 @@ void targets_print_changes(const struct targets *targets)
 	for_each_target(target, targets)
 		if (differs(target))
 			report(&changes, target->msr, target->cpu,
-			       "0x%016" PRIx64 " -> 0x%016" PRIx64, target->now, restored(target));
+			       "0x%016" PRIX64 " -> 0x%016" PRIX64, target->now, restored(target));
 	report_end(&changes);
 }
 
@@ -219,8 +219,8 @@ bool targets_report_untaken(const struct targets *targets)
 	for_each_target(target, targets)
 		if (differs(target) && !counts(target))
 			report(&untaken, target->msr, target->cpu,
-			       "bits 0x%016" PRIx64 " did not take: 0x%016" PRIx64
-			       " was written, 0x%016" PRIx64 " is read",
+			       "bits 0x%016" PRIX64 " did not take: 0x%016" PRIX64
+			       " was written, 0x%016" PRIX64 " is read",
 			       (target->now ^ target->want) & target->mask,
 			       target->want, target->now & target->mask);
 	report_end(&untaken);

@@ -1,0 +1,827 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Saving and restoring a node that is made up here: registers that hold what is
+ * written to them, and those that do not; CPUs that come and go; lists that change.
+ */
+
+#include <getopt.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "unit.h"
+#include "../../msrsave/msrsave.h"
+#include "../../msrsave/state.h"
+
+#define MOST_CPUS	65536
+#define MOST_REGISTERS	512
+
+enum kind {
+	PLAIN,		/* holds what is written */
+	ABSENT,		/* on CPUs from @limit on */
+	COUNTER,	/* goes up with each reading */
+	SLOW_COUNTER,	/* goes up with every third pause, and once after a write */
+	STUCK,		/* bits of @limit cannot be changed */
+	CLAMPED,	/* to @limit, after it has once been read */
+	TOGGLING,	/* bit 0 with each pause, @limit set: somebody fights for it */
+	DEPENDENT,	/* takes writes only while bit 0 of register @limit is set */
+	FAULTING,	/* a write faults */
+};
+
+struct fake {
+	uint32_t msr;
+	enum kind kind;
+	uint64_t mask, limit;
+	uint64_t *values;	/* one of each CPU */
+};
+
+static struct {
+	struct fake registers[MOST_REGISTERS];
+	size_t count;
+	struct cpus online;
+	const char *host;
+	unsigned int batches, pauses, writes;
+	unsigned int failing_batch, leaving_batch, changing_batch;
+	int failure;
+	bool no_batch, no_list;
+} node;
+
+static char folder[] = "/tmp/test_msrsave.XXXXXX", path[64];
+
+static struct fake *find(uint32_t msr)
+{
+	size_t i;
+
+	for (i = 0; i < node.count; i++)
+		if (node.registers[i].msr == msr)
+			return &node.registers[i];
+	return NULL;
+}
+
+static struct fake *add_register(uint32_t msr, uint64_t mask, enum kind kind, uint64_t limit)
+{
+	struct fake *fake = &node.registers[node.count++];
+
+	*fake = (struct fake){ msr, kind, mask, limit, calloc(MOST_CPUS, sizeof(uint64_t)) };
+	assert_non_null(fake->values);
+	return fake;
+}
+
+int __wrap_batch_open(void);
+int __wrap_batch_open(void)
+{
+	errno = EACCES;
+	return node.no_batch ? -1 : 1000;
+}
+
+int __wrap_allowlist_read(struct allowlist *list);
+int __wrap_allowlist_read(struct allowlist *list)
+{
+	size_t i;
+
+	*list = (struct allowlist){ 0 };
+	errno = EACCES;
+	if (node.no_list)
+		return -1;
+	for (i = 0; i < node.count; i++)
+		assert_int_equal(allowlist_add(list, node.registers[i].msr, node.registers[i].mask), 0);
+	return 0;
+}
+
+int __wrap_cpus_online(struct cpus *set);
+int __wrap_cpus_online(struct cpus *set)
+{
+	*set = node.online;
+	return 0;
+}
+
+int __wrap_gethostname(char *name, size_t size);
+int __wrap_gethostname(char *name, size_t size)
+{
+	snprintf(name, size, "%s", node.host);
+	return 0;
+}
+
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+	size_t i, cpu;
+
+	(void)time;
+	(void)left;
+	node.pauses++;
+	for (i = 0; i < node.count; i++) {
+		for (cpu = 0; cpu < 256; cpu++) {
+			if (node.registers[i].kind == TOGGLING)
+				node.registers[i].values[cpu] =
+					(node.registers[i].values[cpu] ^ 1) | node.registers[i].limit;
+			if (node.registers[i].kind == SLOW_COUNTER && node.pauses % 3 == 0)
+				node.registers[i].values[cpu]++;
+		}
+	}
+	return 0;
+}
+
+static int read_fake(struct fake *fake, unsigned int cpu, uint64_t *value)
+{
+	if (fake->kind == ABSENT && cpu >= fake->limit)
+		return -EIO;
+	if (fake->kind == COUNTER)
+		fake->values[cpu] += 1000 + cpu;
+	*value = fake->values[cpu];
+	return 0;
+}
+
+static int write_fake(struct fake *fake, unsigned int cpu, uint64_t value)
+{
+	uint64_t *held = &fake->values[cpu];
+
+	node.writes++;
+	value = (value & fake->mask) | (*held & ~fake->mask);
+	switch (fake->kind) {
+	case ABSENT:
+		if (cpu >= fake->limit)
+			return -EIO;
+		break;
+	case FAULTING:
+		return -EIO;
+	case STUCK:
+		value = (value & ~fake->limit) | (*held & fake->limit);
+		break;
+	case CLAMPED:
+		if (value > fake->limit)
+			value = fake->limit;
+		break;
+	case DEPENDENT:
+		if (!(find(fake->limit)->values[cpu] & 1))
+			return 0;
+		break;
+	case TOGGLING:
+		value |= fake->limit;
+		break;
+	case SLOW_COUNTER:
+		value++;
+		break;
+	default:
+		break;
+	}
+	*held = value;
+	return 0;
+}
+
+int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count);
+int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
+{
+	struct msr_batch_op *op;
+	struct fake *fake;
+
+	assert_int_equal(fd, 1000);
+	if (++node.batches == node.failing_batch) {
+		errno = node.failure;
+		return -1;
+	}
+	if (node.batches == node.leaving_batch)
+		node.online.bits[0] &= ~(1 << 2);
+	if (node.batches == node.changing_batch)
+		node.registers[0].mask ^= 0x80;
+	for (op = ops; op < ops + count; op++) {
+		fake = find(op->msr);
+		op->wmask = fake ? fake->mask : 0;
+		if (!fake)
+			op->err = -EACCES;
+		else if (!op->isrdmsr && !fake->mask)
+			op->err = -EROFS;
+		else if (!cpus_has(&node.online, op->cpu))
+			op->err = -ENXIO;
+		else if (op->isrdmsr)
+			op->err = read_fake(fake, op->cpu, (uint64_t *)&op->msrdata);
+		else
+			op->err = write_fake(fake, op->cpu, op->msrdata);
+	}
+	return 0;
+}
+
+/* Four CPUs and three registers, of which the first two can be written */
+static int make_node(void **state)
+{
+	unsigned int cpu;
+
+	(void)state;
+	memset(&node, 0, sizeof(node));
+	node.host = "node17";
+	assert_true(cpus_parse(&node.online, "0-3"));
+	add_register(0x199, 0xFFFF, PLAIN, 0);
+	add_register(0x610, 0x00FFFFFF00FFFFFF, PLAIN, 0);
+	add_register(0x10, 0, PLAIN, 0);
+	for (cpu = 0; cpu < 4; cpu++) {
+		node.registers[0].values[cpu] = 0xAB1000 + cpu;
+		node.registers[1].values[cpu] = UINT64_C(0x8100112280334455);
+		node.registers[2].values[cpu] = 77;
+	}
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/state", folder);
+	return 0;
+}
+
+static int remove_node(void **state)
+{
+	(void)state;
+	while (node.count > 0)
+		free(node.registers[--node.count].values);
+	unlink(path);
+	return rmdir(folder);
+}
+
+static char said[1 << 16], printed[1 << 16];
+
+static void take_stream(int fd, FILE *file, int saved, char *text, size_t size)
+{
+	dup2(saved, fd);
+	close(saved);
+	rewind(file);
+	memset(text, 0, size);
+	assert_true(fread(text, 1, size - 1, file) < size - 1);
+	fclose(file);
+}
+
+/* Runs msrsave with these words; what it prints is in printed, its messages in said. */
+static int run_words(const char *const words[])
+{
+	char *argv[16] = { (char *)"msrsave" };
+	FILE *out_file = tmpfile(), *err_file = tmpfile();
+	struct options options;
+	int argc, out, err, status;
+
+	for (argc = 1; words[argc - 1]; argc++)
+		argv[argc] = (char *)words[argc - 1];
+	argv[argc++] = path;
+	node.batches = 0;
+	node.writes = 0;
+	fflush(stdout);
+	out = dup(1);
+	err = dup(2);
+	dup2(fileno(out_file), 1);
+	dup2(fileno(err_file), 2);
+	optind = 0;
+	status = options_parse(&options, argc, argv);
+	if (status < 0)
+		status = options.restore ? restore(&options) : save(&options);
+	fflush(stdout);
+	take_stream(1, out_file, out, printed, sizeof(printed));
+	take_stream(2, err_file, err, said, sizeof(said));
+	return status;
+}
+
+#define RUN(...)	run_words((const char *const[]){ __VA_ARGS__ __VA_OPT__(,) NULL })
+
+static void assert_said(const char *text)
+{
+	if (!strstr(said, text))
+		fail_msg("not said: \"%s\", but: %s", text, said);
+}
+
+static void assert_printed(const char *text)
+{
+	if (!strstr(printed, text))
+		fail_msg("not printed: \"%s\", but: %s", text, printed);
+}
+
+static unsigned int lines_of(const char *text)
+{
+	unsigned int count = 0;
+
+	for (; *text; text++)
+		count += *text == '\n';
+	return count;
+}
+
+/* Makes all values other ones. */
+static void disturb(void)
+{
+	unsigned int cpu;
+	size_t i;
+
+	for (i = 0; i < node.count; i++)
+		for (cpu = 0; cpu < 256; cpu++)
+			node.registers[i].values[cpu] ^= UINT64_C(0x4433221144332211) + cpu;
+}
+
+static struct state load(void)
+{
+	struct state state;
+
+	assert_null(state_load(&state, path));
+	return state;
+}
+
+static void writable_bits_of_all_cpus_are_saved(void **state_)
+{
+	struct state state;
+	unsigned int cpu, i;
+
+	(void)state_;
+	assert_true(cpus_parse(&node.online, "1,3,300,65535"));
+	node.registers[0].values[65535] = 0x12345678;
+	assert_int_equal(RUN(), 0);
+	assert_string_equal(said, "");
+	assert_string_equal(printed, "");
+	state = load();
+	assert_string_equal(state.host, "node17");
+	assert_string_equal(state.version, MSR_SAFE_VERSION_STR);
+	assert_int_equal(strlen(state.time), strlen("2026-11-22T23:40:00Z"));
+	assert_memory_equal(&state.cpus, &node.online, sizeof(node.online));
+	assert_int_equal(state.list.count, 3);
+	assert_int_equal(state.list.entries[2].msr, 0x10);
+	assert_int_equal(state.count, 2 * 4);
+	i = 0;
+	for_each_cpu_of(cpu, &node.online) {
+		assert_int_equal(state.values[i].cpu, cpu);
+		assert_int_equal(state.values[i].msr, 0x199);
+		assert_int_equal(state.values[i].value, node.registers[0].values[cpu] & 0xFFFF);
+		assert_int_equal(state.values[i + 4].cpu, cpu);
+		assert_int_equal(state.values[i + 4].msr, 0x610);
+		assert_int_equal(state.values[i + 4].value,
+				 node.registers[1].values[cpu] & 0x00FFFFFF00FFFFFF);
+		i++;
+	}
+	state_free(&state);
+}
+
+static void writable_bits_of_all_cpus_are_restored_and_no_others(void **state)
+{
+	uint64_t before[3][4], disturbed[3][4];
+	unsigned int i, cpu;
+
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	for (i = 0; i < 3; i++)
+		memcpy(before[i], node.registers[i].values, sizeof(before[i]));
+	disturb();
+	for (i = 0; i < 3; i++)
+		memcpy(disturbed[i], node.registers[i].values, sizeof(before[i]));
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	for (i = 0; i < 3; i++)
+		for (cpu = 0; cpu < 4; cpu++)
+			assert_int_equal(node.registers[i].values[cpu],
+					 (before[i][cpu] & node.registers[i].mask) |
+					 (disturbed[i][cpu] & ~node.registers[i].mask));
+}
+
+static void what_does_not_differ_is_not_written(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(RUN("-r"), 0);
+	assert_int_equal(node.writes, 0);
+	node.registers[0].values[2] ^= 1;
+	node.registers[1].values[1] ^= UINT64_C(1) << 63;	/* cannot be written */
+	assert_int_equal(RUN("-r"), 0);
+	assert_int_equal(node.writes, 1);
+}
+
+static void a_large_node_is_a_few_batches(void **state)
+{
+	size_t i;
+
+	(void)state;
+	assert_true(cpus_parse(&node.online, "0-255"));
+	for (i = 0; i < 297; i++)
+		add_register(0x1000 + i, UINT64_MAX, PLAIN, 0);
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(node.batches, 1);
+	disturb();
+	assert_int_equal(RUN("-r"), 0);
+	assert_int_equal(node.batches, 4);	/* read, write, read, nothing to write */
+	assert_int_equal(node.writes, 299 * 256);
+	assert_int_equal(node.pauses, 0);
+}
+
+static void a_register_that_no_cpu_has_is_one_warning_and_left_out(void **state_)
+{
+	struct state state;
+
+	(void)state_;
+	add_register(0x1B0, 0xF, ABSENT, 0);
+	assert_int_equal(RUN(), 0);
+	assert_string_equal(said, "msrsave: Warning: Failed to read msr value of 0x000001B0, CPUs 0-3: "
+			    "the processor does not have it: left out\n");
+	state = load();
+	assert_int_equal(state.count, 12);
+	assert_true(state.values[11].absent);
+	state_free(&state);
+	disturb();
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(RUN("-q"), 0);
+	assert_string_equal(said, "");
+}
+
+static void a_register_that_some_cpus_have_is_restored_there(void **state)
+{
+	(void)state;
+	add_register(0x1B0, 0xF, ABSENT, 2)->values[1] = 5;
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(lines_of(said), 1);
+	assert_said("0x000001B0, CPUs 2-3: ");
+	disturb();
+	assert_int_equal(RUN("-r"), 0);
+	assert_int_equal(find(0x1B0)->values[1] & 0xF, 5);
+}
+
+static void a_cpu_that_leaves_while_it_is_saved_is_named(void **state_)
+{
+	struct state state;
+
+	(void)state_;
+	node.leaving_batch = 1;
+	assert_int_equal(RUN(), 1);
+	assert_string_equal(said, "msrsave: CPU 2: went off line meanwhile: not saved\n");
+	state = load();
+	assert_int_equal(cpus_count(&state.cpus), 3);
+	assert_false(cpus_has(&state.cpus, 2));
+	assert_int_equal(state.count, 6);
+	state_free(&state);
+}
+
+static void a_cpu_that_leaves_while_it_is_restored_is_named(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	before = node.registers[0].values[3];
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.leaving_batch = 2;
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("0x00000199, CPU 2: not restored: No such device or address\n");
+	assert_said("0x00000610, CPU 2: not restored: ");
+	assert_int_equal(node.registers[0].values[3] & 0xFFFF, before & 0xFFFF);
+}
+
+static void cpus_that_came_or_went_are_named_and_the_others_restored(void **state)
+{
+	uint64_t before = node.registers[0].values[1];
+
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	assert_true(cpus_parse(&node.online, "1,3-5"));
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("msrsave: CPUs 0,2: not on line: not restored\n");
+	assert_said("msrsave: CPUs 4-5: not in the file: not restored\n");
+	assert_int_equal(lines_of(said), 2);
+	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before & 0xFFFF);
+
+	assert_true(cpus_parse(&node.online, "4-5"));
+	assert_int_equal(RUN("-r"), 3);
+	assert_int_equal(node.batches, 0);
+}
+
+static void only_the_cpus_asked_for_are_saved(void **state_)
+{
+	struct state state;
+
+	(void)state_;
+	assert_int_equal(RUN("--cpus", "1-2"), 0);
+	state = load();
+	assert_int_equal(cpus_count(&state.cpus), 2);
+	assert_int_equal(state.count, 4);
+	state_free(&state);
+	assert_int_equal(RUN("-c", "3-4"), 1);
+	assert_string_equal(said, "msrsave: CPU 4: not on line: not saved\n");
+	unlink(path);
+	assert_int_equal(RUN("-c", "4"), 3);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void only_the_cpus_asked_for_are_restored(void **state)
+{
+	uint64_t before[4], disturbed[4];
+
+	(void)state;
+	memcpy(before, node.registers[0].values, sizeof(before));
+	assert_int_equal(RUN(), 0);
+	disturb();
+	memcpy(disturbed, node.registers[0].values, sizeof(before));
+	assert_int_equal(RUN("-r", "-c", "1"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(node.registers[0].values[0], disturbed[0]);
+	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before[1] & 0xFFFF);
+	assert_int_equal(node.registers[0].values[2], disturbed[2]);
+	assert_int_equal(RUN("-r", "-c", "2,9"), 1);
+	assert_string_equal(said, "msrsave: CPU 9: not on line: not restored\n");
+}
+
+static void a_list_that_changes_while_saving_saves_nothing(void **state)
+{
+	struct stat before, after;
+
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(stat(path, &before), 0);
+	node.changing_batch = 1;
+	assert_int_equal(RUN(), 3);
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: the list was changed meanwhile\n");
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+}
+
+static void a_list_that_changes_while_restoring_writes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.changing_batch = 1;
+	assert_int_equal(RUN("-r"), 3);
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: the list was changed meanwhile\n");
+	assert_int_equal(node.writes, 0);
+}
+
+static void a_file_of_another_host_is_refused_unless_forced(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.host = "node18";
+	assert_int_equal(RUN("-r"), 3);
+	assert_said("/state: it was saved on the host node17, and this is node18\n");
+	assert_int_equal(node.batches, 0);
+	assert_int_equal(RUN("-r", "-n"), 3);
+	assert_int_equal(RUN("-r", "--force"), 0);
+	assert_int_not_equal(node.writes, 0);
+}
+
+static void a_file_of_another_list_is_refused_and_says_how_it_differs(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.registers[0].mask = 0xFF00FF;
+	node.registers[1].msr = 0x611;
+	assert_int_equal(RUN("-r"), 3);
+	assert_int_equal(lines_of(said), 4);
+	assert_said("0x00000199: writable were bits 0x000000000000FFFF, and are 0x0000000000FF00FF\n");
+	assert_said("0x00000610: was listed, and is not\n");
+	assert_said("0x00000611: is listed, and was not\n");
+	assert_said("/state: it was saved under another allowlist\n");
+	assert_int_equal(node.batches, 0);
+}
+
+static void the_order_of_a_list_is_no_difference(void **state)
+{
+	struct fake first = node.registers[0];
+
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.registers[0] = node.registers[1];
+	node.registers[1] = first;
+	assert_int_equal(RUN("-r"), 0);
+	assert_int_equal(find(0x199)->values[3] & 0xFFFF, 0x1003);
+}
+
+static void forced_what_both_lists_allow_is_restored(void **state)
+{
+	uint64_t disturbed;
+
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.registers[0].mask = 0xFF00FF;
+	node.registers[1].msr = 0x611;
+	disturbed = node.registers[0].values[2];
+	assert_int_equal(RUN("-r", "-f"), 1);
+	assert_int_equal(node.registers[0].values[2], (disturbed & ~UINT64_C(0xFF)) | 0x02);
+	assert_int_equal(node.writes, 4);
+}
+
+static void a_dry_run_prints_what_would_change_and_changes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	node.registers[0].values[0] = 0xAB0000;
+	node.registers[0].values[1] = 0xAB0000;
+	node.registers[1].values[2] ^= 1;
+	node.registers[1].values[3] ^= 1;
+	assert_int_equal(RUN("-r", "--dry-run"), 0);
+	assert_string_equal(printed,
+		"0x00000199, CPU 0: 0x0000000000AB0000 -> 0x0000000000AB1000\n"
+		"0x00000199, CPU 1: 0x0000000000AB0000 -> 0x0000000000AB1001\n"
+		"0x00000610, CPUs 2-3: 0x8100112280334454 -> 0x8100112280334455\n");
+	assert_int_equal(node.writes, 0);
+	/* And verbose, the same is done. */
+	assert_int_equal(RUN("-r", "-v"), 0);
+	assert_int_equal(lines_of(printed), 3);
+	assert_int_equal(node.writes, 4);
+	assert_int_equal(RUN("-rn"), 0);
+	assert_string_equal(printed, "");
+}
+
+static void a_counter_that_runs_on_is_no_error(void **state)
+{
+	(void)state;
+	add_register(0xE7, UINT64_MAX, COUNTER, 0);
+	add_register(0xE8, 0xFFFFFFFFFFFF, SLOW_COUNTER, 0)->values[1] = 0xFFFFFFFFFFFE;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	assert_int_equal(RUN("-r", "-v"), 0);
+	assert_string_equal(said, "");
+	assert_printed("0x000000E7, CPUs 0-3: restored, and counts on\n");
+	assert_printed("0x000000E8, CPUs 0-3: restored, and counts on\n");
+	assert_true(find(0xE7)->values[0] < 100000);
+}
+
+static void what_does_not_take_is_told_register_by_register(void **state)
+{
+	(void)state;
+	add_register(0x1A0, 0xFF, STUCK, 0x3);
+	add_register(0x1A4, 0xFF, CLAMPED, 0x20);
+	assert_int_equal(RUN(), 0);
+	disturb();
+	memset(find(0x1A0)->values, 0, 4 * sizeof(uint64_t));
+	memset(find(0x1A4)->values, 0, 4 * sizeof(uint64_t));
+	assert_int_equal(RUN("-r"), 0);
+
+	find(0x1A0)->values[1] = 7;
+	find(0x1A0)->values[2] = 7;
+	assert_int_equal(RUN("-r"), 1);
+	assert_string_equal(said, "msrsave: 0x000001A0, CPUs 1-2: bits 0x0000000000000003 did not take: "
+			    "0x0000000000000000 was written, 0x0000000000000003 is read\n");
+	memset(find(0x1A0)->values, 0, 4 * sizeof(uint64_t));
+
+	find(0x1A4)->limit = UINT64_MAX;
+	find(0x1A4)->values[0] = 0x35;
+	assert_int_equal(RUN(), 0);
+	find(0x1A4)->limit = 0x20;
+	find(0x1A4)->values[0] = 0;
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("0x000001A4, CPU 0: bits 0x0000000000000015 did not take: ");
+	assert_int_equal(lines_of(said), 1);
+}
+
+static void what_goes_to_and_fro_is_not_taken_for_a_counter(void **state)
+{
+	(void)state;
+	add_register(0x620, 0xFF, PLAIN, 0);
+	assert_int_equal(RUN(), 0);
+	find(0x620)->kind = TOGGLING;
+	find(0x620)->limit = 0x10;
+	memset(find(0x620)->values, 0x10, 4 * sizeof(uint64_t));
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("0x00000620, CPUs 0-3: bits 0x0000000000000011 did not take: ");
+}
+
+static void a_register_that_depends_on_a_later_one_is_written_again(void **state)
+{
+	(void)state;
+	add_register(0x770, 0xFF, DEPENDENT, 0x771)->values[0] = 0x42;
+	add_register(0x771, 1, PLAIN, 0)->values[0] = 1;
+	assert_int_equal(RUN(), 0);
+	find(0x770)->values[0] = 0x17;
+	find(0x771)->values[0] = 0;
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(find(0x770)->values[0], 0x42);
+	assert_int_equal(find(0x771)->values[0], 1);
+}
+
+static void a_write_that_faults_is_told_and_the_rest_restored(void **state)
+{
+	uint64_t before = node.registers[0].values[0];
+
+	(void)state;
+	add_register(0x6E1, UINT64_MAX, FAULTING, 0);
+	assert_int_equal(RUN(), 0);
+	disturb();
+	assert_int_equal(RUN("-r"), 1);
+	assert_string_equal(said, "msrsave: 0x000006E1, CPUs 0-3: not restored: Input/output error\n");
+	assert_int_equal(node.registers[0].values[0] & 0xFFFF, before & 0xFFFF);
+	assert_int_equal(RUN("-r", "-q"), 1);
+	assert_int_equal(lines_of(said), 1);
+}
+
+static void a_register_that_is_gone_is_told(void **state)
+{
+	(void)state;
+	add_register(0x1B0, 0xF, PLAIN, 0);
+	assert_int_equal(RUN(), 0);
+	find(0x1B0)->kind = ABSENT;
+	assert_int_equal(RUN("-r"), 1);
+	assert_string_equal(said, "msrsave: 0x000001B0, CPUs 0-3: not restored: Input/output error\n");
+	assert_int_equal(RUN("-r", "-n"), 1);
+}
+
+static void a_batch_that_fails_is_told(void **state)
+{
+	(void)state;
+	node.failure = ESTALE;
+	node.failing_batch = 1;
+	assert_int_equal(RUN(), 3);
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Stale file handle\n");
+	assert_int_not_equal(access(path, F_OK), 0);
+	node.failing_batch = 0;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.failing_batch = 1;
+	assert_int_equal(RUN("-r"), 3);
+	assert_said("Stale file handle");
+	node.failing_batch = 2;
+	assert_int_equal(RUN("-r"), 1);
+	node.failing_batch = 3;
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("msrsave: /dev/cpu/msr_batch: Stale file handle\n");
+	assert_said("/state: not known to be restored as a whole\n");
+	assert_int_equal(lines_of(said), 2);
+}
+
+static void without_a_device_nothing_is_done(void **state)
+{
+	(void)state;
+	node.no_batch = true;
+	assert_int_equal(RUN(), 3);
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Permission denied\n");
+	node.no_batch = false;
+	node.no_list = true;
+	assert_int_equal(RUN(), 3);
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: Permission denied\n");
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(RUN("-r"), 3);
+	assert_said("/state: No such file or directory\n");
+}
+
+static void an_obstacle_is_seen_before_registers_are_read(void **state)
+{
+	(void)state;
+	assert_int_equal(symlink("elsewhere", path), 0);
+	assert_int_equal(RUN(), 3);
+	assert_said("/state: it is a symbolic link\n");
+	assert_int_equal(node.batches, 0);
+}
+
+static void an_empty_list_is_nothing_to_save(void **state)
+{
+	size_t count = node.count;
+
+	(void)state;
+	node.count = 0;
+	assert_int_equal(RUN("-v"), 0);
+	assert_printed("/state: 0 values of 4 CPUs saved\n");
+	assert_int_equal(RUN("-r"), 0);
+	node.count = count;
+	assert_int_equal(RUN("-r"), 3);
+	assert_said("is listed, and was not");
+}
+
+static void more_than_a_file_can_hold_is_refused(void **state)
+{
+	int i;
+
+	(void)state;
+	assert_true(cpus_parse(&node.online, "0-65535"));
+	for (i = 0; i < 63; i++)
+		add_register(0x1000 + i, 1, PLAIN, 0);
+	assert_int_equal(RUN(), 3);
+	assert_said("File too large");
+	assert_int_equal(node.batches, 0);
+}
+
+#define node_test(test)	cmocka_unit_test_setup_teardown(test, make_node, remove_node)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		node_test(writable_bits_of_all_cpus_are_saved),
+		node_test(writable_bits_of_all_cpus_are_restored_and_no_others),
+		node_test(what_does_not_differ_is_not_written),
+		node_test(a_large_node_is_a_few_batches),
+		node_test(a_register_that_no_cpu_has_is_one_warning_and_left_out),
+		node_test(a_register_that_some_cpus_have_is_restored_there),
+		node_test(a_cpu_that_leaves_while_it_is_saved_is_named),
+		node_test(a_cpu_that_leaves_while_it_is_restored_is_named),
+		node_test(cpus_that_came_or_went_are_named_and_the_others_restored),
+		node_test(only_the_cpus_asked_for_are_saved),
+		node_test(only_the_cpus_asked_for_are_restored),
+		node_test(a_list_that_changes_while_saving_saves_nothing),
+		node_test(a_list_that_changes_while_restoring_writes_nothing),
+		node_test(a_file_of_another_host_is_refused_unless_forced),
+		node_test(a_file_of_another_list_is_refused_and_says_how_it_differs),
+		node_test(the_order_of_a_list_is_no_difference),
+		node_test(forced_what_both_lists_allow_is_restored),
+		node_test(a_dry_run_prints_what_would_change_and_changes_nothing),
+		node_test(a_counter_that_runs_on_is_no_error),
+		node_test(what_does_not_take_is_told_register_by_register),
+		node_test(what_goes_to_and_fro_is_not_taken_for_a_counter),
+		node_test(a_register_that_depends_on_a_later_one_is_written_again),
+		node_test(a_write_that_faults_is_told_and_the_rest_restored),
+		node_test(a_register_that_is_gone_is_told),
+		node_test(a_batch_that_fails_is_told),
+		node_test(without_a_device_nothing_is_done),
+		node_test(an_obstacle_is_seen_before_registers_are_read),
+		node_test(an_empty_list_is_nothing_to_save),
+		node_test(more_than_a_file_can_hold_is_refused),
+	};
+
+	program_invocation_short_name = (char *)"msrsave";
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command line of msrsave.
+ */
+
+#include <getopt.h>
+
+#include "unit.h"
+#include "../../msrsave/msrsave.h"
+
+#define MOST_ARGS	8
+
+static struct options options;
+static char said[4096];
+
+/* Parses a line of words; what is printed, to either stream, is in said. */
+static int parse(const char *const words[])
+{
+	char *argv[MOST_ARGS + 2] = { (char *)"msrsave" };
+	int argc = 1, out = dup(1), err = dup(2), result;
+	FILE *file = tmpfile();
+
+	for (; words[argc - 1]; argc++)
+		argv[argc] = (char *)words[argc - 1];
+	fflush(stdout);
+	dup2(fileno(file), 1);
+	dup2(fileno(file), 2);
+	optind = 0;
+	result = options_parse(&options, argc, argv);
+	fflush(stdout);
+	dup2(out, 1);
+	dup2(err, 2);
+	close(out);
+	close(err);
+	rewind(file);
+	memset(said, 0, sizeof(said));
+	assert_true(fread(said, 1, sizeof(said) - 1, file) < sizeof(said) - 1);
+	fclose(file);
+	return result;
+}
+
+#define PARSE(...)	parse((const char *const[]){ __VA_ARGS__, NULL })
+
+static void a_file_alone_is_to_be_saved(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("state"), -1);
+	assert_string_equal(options.file, "state");
+	assert_false(options.restore);
+	assert_false(options.dry_run || options.force || options.quiet || options.verbose);
+	assert_false(options.some_cpus);
+	assert_string_equal(said, "");
+}
+
+static void every_option_has_a_short_and_a_long_name(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("-r", "-n", "-f", "-v", "state"), -1);
+	assert_true(options.restore && options.dry_run && options.force && options.verbose);
+	assert_false(options.quiet);
+	assert_int_equal(PARSE("--restore", "--dry-run", "--force", "--verbose", "state"), -1);
+	assert_true(options.restore && options.dry_run && options.force && options.verbose);
+	assert_int_equal(PARSE("-q", "state"), -1);
+	assert_true(options.quiet);
+	assert_int_equal(PARSE("--quiet", "state"), -1);
+	assert_true(options.quiet);
+	assert_int_equal(PARSE("-rnq", "--", "-state"), -1);
+	assert_true(options.restore && options.dry_run && options.quiet);
+	assert_string_equal(options.file, "-state");
+	assert_int_equal(PARSE("state", "-r"), -1);
+	assert_true(options.restore);
+}
+
+static void cpus_are_a_list(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("-c", "1,4-5", "state"), -1);
+	assert_true(options.some_cpus);
+	assert_int_equal(cpus_count(&options.cpus), 3);
+	assert_true(cpus_has(&options.cpus, 4));
+	assert_int_equal(PARSE("--cpus=0-63:2", "state"), -1);
+	assert_int_equal(cpus_count(&options.cpus), 32);
+	assert_int_equal(PARSE("--cpus", "1-", "state"), 2);
+	assert_non_null(strstr(said, "not a list of CPUs: 1-\n"));
+	assert_int_equal(PARSE("--cpus", "", "state"), 2);
+}
+
+static void help_and_version_are_printed(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--help"), 0);
+	assert_int_equal(strncmp(said, "Usage: msrsave ", 15), 0);
+	assert_int_equal(PARSE("-h"), 0);
+	assert_int_equal(PARSE("--version"), 0);
+	assert_string_equal(said, "msrsave " MSR_SAFE_VERSION_STR "\n");
+	assert_int_equal(PARSE("-V", "state"), 0);
+}
+
+static void a_wrong_line_is_told_and_exits_with_2(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE("--quiet"), 2);
+	assert_non_null(strstr(said, "no file is named"));
+	assert_non_null(strstr(said, "Try 'msrsave --help'"));
+	assert_int_equal(PARSE(""), 2);
+	assert_non_null(strstr(said, "the name of the file is empty"));
+	assert_int_equal(PARSE("a", "b"), 2);
+	assert_non_null(strstr(said, "more than one file: b"));
+	assert_int_equal(PARSE("--what", "state"), 2);
+	assert_non_null(strstr(said, "--what"));
+	assert_int_equal(PARSE("-x", "state"), 2);
+	assert_int_equal(PARSE("state", "--cpus"), 2);
+	assert_int_equal(PARSE("-n", "state"), 2);
+	assert_non_null(strstr(said, "--dry-run is for --restore"));
+	assert_int_equal(PARSE("-f", "state"), 2);
+	assert_non_null(strstr(said, "--force is for --restore"));
+	assert_int_equal(PARSE("-q", "-v", "state"), 2);
+	assert_non_null(strstr(said, "--quiet and --verbose exclude each other"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_alone_is_to_be_saved),
+		cmocka_unit_test(every_option_has_a_short_and_a_long_name),
+		cmocka_unit_test(cpus_are_a_list),
+		cmocka_unit_test(help_and_version_are_printed),
+		cmocka_unit_test(a_wrong_line_is_told_and_exits_with_2),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
