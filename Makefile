@@ -128,19 +128,26 @@ build/bench/bench: test/bench/bench.c msr_safe.h
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
 # Where apt has not heard of any packages yet, the fuzzer's library is still missing.
-build/fuzz/fuzz_table: test/fuzz/fuzz_table.c msr_table.c msr_table.h $(wildcard test/unit/shim/*/*.h)
+build/fuzz/fuzz_table: CPPFLAGS += -Itest/unit/shim -I.
+build/fuzz/fuzz_table: msr_table.c msr_table.h $(wildcard test/unit/shim/*/*.h)
+build/fuzz/fuzz_state: $(wildcard msrsave/state*) $(USER)
+build/fuzz/fuzz_%: test/fuzz/fuzz_%.c
 	@mkdir -p $(@D)
 	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
 		clang -fsanitize=fuzzer,address -x c - -o $(@D)/probe 2> /dev/null || \
 		test/vm/need libclang-rt-dev
-	@clang -O2 -g -fno-pie -no-pie $(WARNINGS) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -Itest/unit/shim -I. -o $@ $<
+	@clang $(CPPFLAGS) -D_GNU_SOURCE -O2 -g -fno-pie -no-pie $(WARNINGS) \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
+		$(filter user/%.c,$^)
 
-FUZZ_DEVICES := $(filter-out test/fuzz/fuzz_table.c,$(wildcard test/fuzz/*.c))
+FUZZ_DEVICES := $(filter-out test/fuzz/fuzz_table.c test/fuzz/fuzz_state.c,$(wildcard test/fuzz/*.c))
 build/fuzz/fuzz_devices: $(FUZZ_DEVICES) $(wildcard test/fuzz/*.h) $(GUEST_COMMON)
 	$(build-guest-program)
 
-FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_devices
+FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
+
+# What guests are given besides the modules
+GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave
 
 packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)
@@ -148,17 +155,16 @@ packages-check: packages
 $(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) $(FUZZERS): | packages-check
 build/bench/bench: | packages
 
-check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(GUEST_TESTS) $(FUZZERS)
-	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_TESTS="$(GUEST_TESTS)" test/check "$(KERNEL_FILES)"
+check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES)
+	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_FILES="$(GUEST_FILES)" test/check "$(KERNEL_FILES)"
 
 # By names as test/vm/target takes them
 KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
-check-kernels: $(GUEST_TESTS) build/fuzz/fuzz_devices
-	@GUEST_TESTS="$(GUEST_TESTS) build/fuzz/fuzz_devices" test/kernels $(KERNELS)
+check-kernels: $(GUEST_FILES)
+	@GUEST_FILES="$(GUEST_FILES)" test/kernels $(KERNELS)
 
-check-debug: $(GUEST_TESTS) $(DEBUG_TESTS) build/fuzz/fuzz_devices build/debug/irqsoff
-	@GUEST_TESTS="$(GUEST_TESTS) build/fuzz/fuzz_devices" DEBUG_TESTS="$(DEBUG_TESTS)" \
-		test/debug/run
+check-debug: $(GUEST_FILES) $(DEBUG_TESTS) build/debug/irqsoff
+	@GUEST_FILES="$(GUEST_FILES)" DEBUG_TESTS="$(DEBUG_TESTS)" test/debug/run
 
 # How many texts and calls to try, for how many seconds each at most (0: as long as it
 # takes), from which seed; calls in which modes of fuzz_devices (s, c), and in which
@@ -170,10 +176,10 @@ MODES ?= sc
 SEED := $(or $(SEED),$(shell date +%s))
 FUZZ_OPTIONS = FUZZ_DEVICES=-s,$(SEED),-n,$(CALLS),-t,$(DURATION),-p,$(MODES)
 fuzz: build/vm/msr-safe.ko $(FUZZERS)
-	@test/fuzz/tables -r $(INPUTS) -t $(DURATION) -s $(SEED)
+	@test/fuzz/texts -r $(INPUTS) -t $(DURATION) -s $(SEED)
 ifdef FUZZ_KERNEL
 	@GUEST_SCRIPT=test/fuzz/run-devices GUEST_OPTIONS="$(FUZZ_OPTIONS)" \
-		GUEST_TESTS=build/fuzz/fuzz_devices test/kernels $(FUZZ_KERNEL)
+		GUEST_FILES=build/fuzz/fuzz_devices test/kernels $(FUZZ_KERNEL)
 else
 	@test/vm/boot -t 86400 -a "$(FUZZ_OPTIONS)" "$(KERNEL_FILES)" test/fuzz/run-devices \
 		$^
