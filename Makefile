@@ -123,7 +123,7 @@ build/guest/%: test/guest/%.c $(GUEST_COMMON)
 build/debug/%: test/debug/%.c $(GUEST_COMMON)
 	$(build-guest-program)
 
-build/bench/bench: test/bench/bench.c msr_safe.h
+build/bench/%: test/bench/%.c msr_safe.h
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
@@ -153,7 +153,8 @@ packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)
 
 $(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) $(FUZZERS): | packages-check
-build/bench/bench: | packages
+BENCHES := build/bench/bench build/bench/bench_msrsave
+$(BENCHES): | packages
 
 check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES)
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_FILES="$(GUEST_FILES)" test/check "$(KERNEL_FILES)"
@@ -185,7 +186,7 @@ else
 		$^
 endif
 
-bench: build/vm/msr-safe.ko build/bench/bench
+bench: build/vm/msr-safe.ko $(BENCHES) build/msrsave
 	@test/bench/run "$(KERNEL_FILES)"
 
 style: packages

@@ -268,11 +268,18 @@ static unsigned int fail_new_list(const char *text)
 
 static void a_fault_in_writing_a_list_keeps_the_old_or_empties_it(void **state)
 {
+	unsigned int round;
+
 	(void)state;
-	/* The kernel gets some things only once; then there is a fault fewer to skip over. */
-	fail_new_list("0x406 0\n");
-	assert_true(fail_new_list("0x406 0\n") >= 4);	/* text, copy, old list, table */
-	assert_true(seen[LIST_OLD] >= 3);
+	/*
+	 * Some things the kernel gets only now and then: where it does in one call and
+	 * not in the next, a fault is passed over. Another round comes to it.
+	 */
+	for (round = 0; round == 0 || (round < 10 && !seen[LIST_EMPTY]); round++) {
+		/* text, copy, old list, table */
+		assert_true(fail_new_list("0x406 0\n") >= 4);
+		assert_true(seen[LIST_OLD] >= 3);
+	}
 	assert_true(seen[LIST_EMPTY] >= 1);
 }
 
