@@ -609,11 +609,14 @@ static void a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr(void **s
 
 	(void)state;
 	for (nr_cpus = 1; nr_cpus <= 4; nr_cpus += 3) {
+		useconds_t after = 1000;
 		unsigned int tries = 0;
 
-		/* The signal is to fall into the batch: a little later each time */
-		while (!kill_in_a_batch(nr_cpus, 1000 + tries % 100 * 500))
+		/* The signal is to fall into the batch: a quarter later each time */
+		while (!kill_in_a_batch(nr_cpus, after)) {
 			assert_true(++tries < 600);
+			after = after < 16000000 ? after / 4 * 5 : 1000;
+		}
 	}
 }
 
