@@ -65,9 +65,16 @@ USER := user/cpus.c user/devices.c
 MSRSAVE := $(filter-out msrsave/spank%,$(wildcard msrsave/*.c))
 PUBLIC_HEADERS := msr_safe.h msr_version.h
 
-build/msrsave: $(MSRSAVE) $(wildcard msrsave/*.h user/*.h) $(USER) $(PUBLIC_HEADERS)
+BUILD_MSRSAVE = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)
+
+# How it was built: with another label of the version it is built anew.
+build/msrsave.how: always
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
+	@printf '%s\n' '$(BUILD_MSRSAVE)' | cmp -s - $@ || printf '%s\n' '$(BUILD_MSRSAVE)' > $@
+
+build/msrsave: $(MSRSAVE) $(wildcard msrsave/*.h user/*.h) $(USER) $(PUBLIC_HEADERS) \
+		build/msrsave.how
+	$(BUILD_MSRSAVE) -o $@ $(filter %.c,$^)
 
 msrsave: build/msrsave
 
@@ -192,7 +199,7 @@ bench: build/vm/msr-safe.ko $(BENCHES) build/msrsave
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: all help modules msrsave clean load unload examples packages packages-check check check-kernels \
+.PHONY: all always help modules msrsave clean load unload examples packages packages-check check check-kernels \
 	check-debug fuzz bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages

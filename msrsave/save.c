@@ -112,6 +112,10 @@ static void warn_of_absent(const struct state *state)
 	report_end(&warnings);
 }
 
+/* What state_parse() takes */
+_Static_assert(sizeof(VERSION) > 1 && sizeof(VERSION) <= sizeof(((struct state *)0)->version),
+	       "VERSION is a label of 1 to 63 characters");
+
 static void describe(struct state *state)
 {
 	time_t now = time(NULL);
