@@ -6,6 +6,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -31,6 +32,8 @@ int main(int argc, char *argv[])
 	int status;
 
 	open_standard_streams();
+	/* Whoever does not read what is printed does not end what is done. */
+	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	status = options_parse(&options, argc, argv);
 	if (status < 0)

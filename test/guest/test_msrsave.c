@@ -328,6 +328,31 @@ static void closed_streams_do_not_become_the_file(void **state)
 	assert_int_equal(RUN("-r", "-c", "0", STATE_PATH), 0);
 }
 
+static void a_reader_that_left_does_not_end_a_restore(void **state)
+{
+	int fds[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(RUN(STATE_PATH), 0);
+	fill(1);
+	pid = fork();
+	if (pid == 0) {
+		if (pipe(fds))
+			_exit(126);
+		close(fds[0]);
+		dup2(fds[1], STDOUT_FILENO);
+		dup2(fds[1], STDERR_FILENO);
+		execl("./msrsave", "msrsave", "-r", "-v", "-c", "0-3,9", STATE_PATH, NULL);
+		_exit(126);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_filled(0, 0);
+	assert_filled(0, 3);
+}
+
 /*
  * Runs msrsave and kills it as it enters or leaves a system call, the Nth time it
  * does. Returns whether it came so far.
@@ -419,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup(a_file_of_another_host_is_refused_unless_forced, prepare),
 		cmocka_unit_test_setup(a_file_of_another_list_restores_what_both_allow_if_forced, prepare),
 		cmocka_unit_test_setup(closed_streams_do_not_become_the_file, prepare),
+		cmocka_unit_test_setup(a_reader_that_left_does_not_end_a_restore, prepare),
 		cmocka_unit_test_setup(killed_anywhere_it_leaves_the_old_file_or_the_new_one, prepare),
 		cmocka_unit_test_setup(killed_while_restoring_it_can_be_run_again, prepare),
 	};
