@@ -112,7 +112,7 @@ build/unit/test_msrsave: $(filter-out msrsave/msrsave.c,$(MSRSAVE)) $(USER)
 build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_online \
 	gethostname nanosleep
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(USER)
-build/unit/test_state: WRAPPED := fsync
+build/unit/test_state: WRAPPED := fsync read rename write
 build/unit/%: test/unit/%.c test/unit/unit.h $(wildcard user/*.h msrsave/*.h) $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \

@@ -171,6 +171,7 @@ static int save_node(const struct options *options, struct node *node, struct st
 {
 	struct cpus missing = { 0 };
 	const char *obstacle;
+	bool replaced;
 	int status;
 
 	state->cpus = node->online;
@@ -191,10 +192,11 @@ static int save_node(const struct options *options, struct node *node, struct st
 		warn_of_absent(state);
 
 	describe(state);
-	obstacle = state_save(state, options->file);
+	obstacle = state_save(state, options->file, &replaced);
 	if (obstacle) {
-		warnx("%s: %s", options->file, obstacle);
-		return NOTHING_DONE;
+		warnx("%s: %s%s", options->file,
+		      replaced ? "saved, but a crash may undo it: " : "", obstacle);
+		return replaced ? SOME_FAILED : NOTHING_DONE;
 	}
 	if (options->verbose)
 		print_saved(options->file, state);

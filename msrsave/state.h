@@ -36,8 +36,9 @@
 #include "../user/cpus.h"
 #include "../user/devices.h"
 
-/* Bounds of a file: bytes of it, and registers times CPUs in it */
+/* Bounds of a file: bytes of it, lines of the list, and registers times CPUs in it */
 #define STATE_MAX_BYTES		(256u << 20)
+#define STATE_MAX_LIST		(32u << 10)
 #define STATE_MAX_VALUES	(4u << 20)
 
 /* What a register of a CPU held, in the bits of the list's mask */
@@ -77,9 +78,10 @@ const char *state_obstacle(const char *path);
 
 /*
  * Saves to @path, with permissions 0600. At any moment there is the file that was
- * there before, or the whole new one. Returns NULL, or why it could not be saved.
+ * there before, or the whole new one; *@replaced is which. Returns NULL, or why it
+ * could not be saved, or if it was replaced, why it may be gone if the system crashes.
  */
-const char *state_save(const struct state *state, const char *path);
+const char *state_save(const struct state *state, const char *path, bool *replaced);
 
 /* Loads from @path, which is no symbolic link. Returns as state_parse(). */
 const char *state_load(struct state *state, const char *path);

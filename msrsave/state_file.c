@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,66 +41,77 @@ static int write_all(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* What was renamed in a folder stays so after a crash of the system. */
-static int sync_folder(const char *path)
+static int open_folder(const char *path, int folder_len)
 {
-	const char *slash = strrchr(path, '/');
-	char *folder = slash ? strndup(path, slash - path + 1) : strdup(".");
-	int fd, err = 0;
+	char *folder;
+	int fd;
 
-	if (!folder)
+	if (asprintf(&folder, "%.*s.", folder_len, path) < 0)
 		return -1;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* Some filesystems have no such thing, and say EINVAL. */
-	if (fd < 0 || (fsync(fd) && errno != EINVAL))
-		err = errno;
-	if (fd >= 0)
-		close(fd);
 	free(folder);
-	errno = err;
-	return err ? -1 : 0;
+	return fd;
 }
 
-/* Writes a file of its own and puts it in the place of @path. Returns 0 or errno. */
-static int replace(const char *path, const char *text, size_t len)
+/* Writes a new file. Returns 0 or errno, and there is none then. */
+static int write_new(char *template, const char *text, size_t len)
 {
-	char *temporary;
-	int fd, err = 0;
+	int fd = mkostemp(template, O_CLOEXEC), err = 0;
 
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
-		return ENOMEM;
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0) {
-		err = errno;
-		free(temporary);
-		return err;
-	}
+	if (fd < 0)
+		return errno;
 	if (fchmod(fd, 0600) || write_all(fd, text, len) || fsync(fd))
 		err = errno;
 	if (close(fd) && !err)
 		err = errno;
-	if (!err && rename(temporary, path))
-		err = errno;
 	if (err)
-		unlink(temporary);
-	else if (sync_folder(path))
-		err = errno;
-	free(temporary);
+		unlink(template);
 	return err;
 }
 
-const char *state_save(const struct state *state, const char *path)
+/* Writes a file of its own and puts it in the place of @path. Returns 0 or errno. */
+static int replace(const char *path, const char *text, size_t len, bool *replaced)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	/* Before anything is replaced: afterwards it would be too late to refuse. */
+	int folder = open_folder(path, name - path), err;
+	char *temporary;
+
+	if (folder < 0)
+		return errno;
+	/* A name as long as they may be is cut. */
+	if (asprintf(&temporary, "%.*s%.*s.XXXXXX", (int)(name - path), path,
+		     NAME_MAX - (int)strlen(".XXXXXX"), name) < 0) {
+		close(folder);
+		return ENOMEM;
+	}
+	err = write_new(temporary, text, len);
+	if (!err && rename(temporary, path)) {
+		err = errno;
+		unlink(temporary);
+	}
+	*replaced = !err;
+	/* What was renamed stays so after a crash. Some filesystems cannot, and say EINVAL. */
+	if (!err && fsync(folder) && errno != EINVAL)
+		err = errno;
+	free(temporary);
+	close(folder);
+	return err;
+}
+
+const char *state_save(const struct state *state, const char *path, bool *replaced)
 {
 	const char *obstacle = state_obstacle(path);
 	char *text;
 	size_t len;
 	int err;
 
+	*replaced = false;
 	if (obstacle)
 		return obstacle;
 	if (state_format(state, &text, &len))
 		return strerror(errno);
-	err = replace(path, text, len);
+	err = replace(path, text, len, replaced);
 	free(text);
 	return err ? strerror(err) : NULL;
 }

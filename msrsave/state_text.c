@@ -201,6 +201,9 @@ static bool read_list(struct reader *reader, struct state *state)
 		if (!expect(reader, allowlist_parse_entry(&reader->at, &entry) && end_line(reader),
 			    "this should be an address and a write mask"))
 			return false;
+		/* More than the module takes, and few enough to compare each with all */
+		if (!expect(reader, state->list.count < STATE_MAX_LIST, "the list is too long"))
+			return false;
 		if (!expect(reader, !allowlist_find(&state->list, entry.msr),
 			    "the register is listed twice"))
 			return false;

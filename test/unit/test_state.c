@@ -337,11 +337,32 @@ static void more_values_than_the_bound_are_refused(void **state_)
 	free(body);
 }
 
+static void a_list_longer_than_the_bound_is_refused(void **state_)
+{
+	struct state state;
+	FILE *stream;
+	char *body;
+	size_t len;
+	int i;
+
+	(void)state_;
+	stream = open_memstream(&body, &len);
+	fputs("msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 0\n", stream);
+	for (i = 0; i < 32769; i++)
+		fprintf(stream, "list 0x%08X 0x0000000000000001\n", i);
+	fputs("values 0\n", stream);
+	fclose(stream);
+	/* As many as the bound were taken before. */
+	assert_string_equal(parse_body(&state, body), "line 32775: the list is too long");
+	free(body);
+}
+
 /*
  * The file
  */
 
 static char folder[] = "/tmp/test_state.XXXXXX", path[64], other[64];
+static bool replaced;
 
 static int make_folder(void **state)
 {
@@ -365,7 +386,7 @@ static int remove_folder(void **state)
 	return rmdir(folder);
 }
 
-static int fsyncs, failing_fsync;
+static int fsyncs, failing_fsync, fsync_error;
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -373,10 +394,57 @@ int __wrap_fsync(int fd)
 {
 	fsyncs++;
 	if (fsyncs == failing_fsync) {
-		errno = ENOSPC;
+		errno = fsync_error;
 		return -1;
 	}
 	return __real_fsync(fd);
+}
+
+/* Whether files are read and written some bytes at a time, every other time none */
+static bool halting;
+static unsigned int transfers;
+
+static bool interrupted(size_t *len)
+{
+	if (!halting)
+		return false;
+	*len = *len < 100 ? *len : 100;
+	errno = EINTR;
+	return ++transfers % 2;
+}
+
+ssize_t __real_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len)
+{
+	return interrupted(&len) ? -1 : __real_read(fd, buf, len);
+}
+
+/* After so many bytes the disk is full. */
+static size_t room;
+
+ssize_t __real_write(int fd, const void *buf, size_t len);
+ssize_t __wrap_write(int fd, const void *buf, size_t len);
+ssize_t __wrap_write(int fd, const void *buf, size_t len)
+{
+	if (interrupted(&len))
+		return -1;
+	len = len < room ? len : room;
+	room -= len;
+	errno = ENOSPC;
+	return len > 0 ? __real_write(fd, buf, len) : -1;
+}
+
+static bool failing_rename;
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+	/* What a crash leaves under the name is a whole file. */
+	assert_int_equal(fsyncs, 1);
+	errno = EIO;
+	return failing_rename ? -1 : __real_rename(from, to);
 }
 
 static void load_example(struct state *state)
@@ -384,6 +452,10 @@ static void load_example(struct state *state)
 	assert_null(parse_body(state, example));
 	fsyncs = 0;
 	failing_fsync = 0;
+	fsync_error = ENOSPC;
+	halting = false;
+	room = SIZE_MAX;
+	failing_rename = false;
 }
 
 static void a_state_is_saved_and_loaded(void **state_)
@@ -394,7 +466,8 @@ static void a_state_is_saved_and_loaded(void **state_)
 	(void)state_;
 	load_example(&state);
 	umask(0);
-	assert_null(state_save(&state, path));
+	assert_null(state_save(&state, path, &replaced));
+	assert_true(replaced);
 	assert_int_equal(lstat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFREG | 0600);
 	assert_int_equal(fsyncs, 2);	/* the file, its folder */
@@ -406,8 +479,9 @@ static void a_state_is_saved_and_loaded(void **state_)
 	/* Over the one before, whatever its permissions */
 	chmod(path, 0);
 	state.count = 0;
+	fsyncs = 0;
 	umask(0277);
-	assert_null(state_save(&state, path));
+	assert_null(state_save(&state, path, &replaced));
 	umask(022);
 	assert_int_equal(lstat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFREG | 0600);
@@ -446,14 +520,14 @@ static void a_symbolic_link_is_not_followed(void **state_)
 	write_other(other, "precious");
 	assert_int_equal(symlink("other", path), 0);
 	assert_string_equal(state_obstacle(path), "it is a symbolic link");
-	assert_string_equal(state_save(&state, path), "it is a symbolic link");
+	assert_string_equal(state_save(&state, path, &replaced), "it is a symbolic link");
 	assert_string_equal(state_load(&loaded, path), "it is a symbolic link");
 	assert_int_equal(lstat(path, &status), 0);
 	assert_true(S_ISLNK(status.st_mode));
 	assert_holds(other, "precious");
 	/* Nor one that leads nowhere */
 	unlink(other);
-	assert_string_equal(state_save(&state, path), "it is a symbolic link");
+	assert_string_equal(state_save(&state, path, &replaced), "it is a symbolic link");
 	assert_int_not_equal(access(other, F_OK), 0);
 	state_free(&state);
 }
@@ -466,13 +540,13 @@ static void what_is_no_regular_file_is_refused(void **state_)
 	load_example(&state);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_string_equal(state_obstacle(path), "it is not a regular file");
-	assert_string_equal(state_save(&state, path), "it is not a regular file");
+	assert_string_equal(state_save(&state, path, &replaced), "it is not a regular file");
 	assert_string_equal(state_load(&loaded, path), "it is not a regular file");
 	rmdir(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_string_equal(state_save(&state, path), "it is not a regular file");
+	assert_string_equal(state_save(&state, path, &replaced), "it is not a regular file");
 	assert_string_equal(state_load(&loaded, path), "it is not a regular file");
-	assert_string_equal(state_save(&state, "/dev/null"), "it is not a regular file");
+	assert_string_equal(state_save(&state, "/dev/null", &replaced), "it is not a regular file");
 	state_free(&state);
 }
 
@@ -486,8 +560,17 @@ static void what_is_not_there_cannot_be_loaded_nor_its_folder_saved_to(void **st
 	assert_null(state_obstacle(path));
 	assert_string_equal(state_load(&loaded, path), "No such file or directory");
 	snprintf(in_nowhere, sizeof(in_nowhere), "%s/nowhere/state", folder);
-	assert_string_equal(state_save(&state, in_nowhere), "No such file or directory");
+	assert_string_equal(state_save(&state, in_nowhere, &replaced), "No such file or directory");
 	state_free(&state);
+}
+
+static void assert_not_replaced(const struct state *state, const char *reason)
+{
+	fsyncs = 0;
+	replaced = true;
+	assert_string_equal(state_save(state, path, &replaced), reason);
+	assert_false(replaced);
+	assert_holds(path, "the file before");
 }
 
 static void a_disk_that_is_full_leaves_the_file_before(void **state_)
@@ -498,9 +581,121 @@ static void a_disk_that_is_full_leaves_the_file_before(void **state_)
 	load_example(&state);
 	write_other(path, "the file before");
 	failing_fsync = 1;
-	assert_string_equal(state_save(&state, path), "No space left on device");
-	assert_holds(path, "the file before");
+	assert_not_replaced(&state, "No space left on device");
+	failing_fsync = 0;
+	room = 200;
+	assert_not_replaced(&state, "No space left on device");
 	state_free(&state);
+}
+
+static void a_rename_that_fails_leaves_the_file_before(void **state_)
+{
+	struct state state;
+
+	(void)state_;
+	load_example(&state);
+	write_other(path, "the file before");
+	failing_rename = true;
+	assert_not_replaced(&state, "Input/output error");
+	state_free(&state);
+}
+
+static void what_is_interrupted_is_taken_up_again(void **state_)
+{
+	struct state state, loaded;
+
+	(void)state_;
+	load_example(&state);
+	halting = true;
+	assert_null(state_save(&state, path, &replaced));
+	assert_null(state_load(&loaded, path));
+	assert_int_equal(loaded.count, state.count);
+	state_free(&loaded);
+	state_free(&state);
+}
+
+static void a_filesystem_that_syncs_no_folders_is_good_enough(void **state_)
+{
+	struct state state;
+
+	(void)state_;
+	load_example(&state);
+	failing_fsync = 2;
+	fsync_error = EINVAL;
+	assert_null(state_save(&state, path, &replaced));
+	assert_true(replaced);
+	state_free(&state);
+}
+
+static void no_descriptor_is_left_open(void **state_)
+{
+	struct state state, loaded;
+	int fd, after;
+
+	(void)state_;
+	load_example(&state);
+	fd = open("/dev/null", O_RDONLY);
+	close(fd);
+	assert_null(state_save(&state, path, &replaced));
+	assert_null(state_load(&loaded, path));
+	state_free(&loaded);
+	fsyncs = 0;
+	failing_fsync = 1;
+	assert_non_null(state_save(&state, path, &replaced));
+	write_other(path, "no state");
+	assert_non_null(state_load(&loaded, path));
+	after = open("/dev/null", O_RDONLY);
+	close(after);
+	assert_int_equal(fd, after);
+	state_free(&state);
+}
+
+static void a_folder_that_is_not_synced_has_the_new_file(void **state_)
+{
+	struct state state, loaded;
+
+	(void)state_;
+	load_example(&state);
+	write_other(path, "the file before");
+	failing_fsync = 2;
+	assert_string_equal(state_save(&state, path, &replaced), "No space left on device");
+	assert_true(replaced);
+	assert_null(state_load(&loaded, path));
+	state_free(&loaded);
+	state_free(&state);
+}
+
+static void a_file_without_a_folder_is_of_this_one(void **state_)
+{
+	int here = open(".", O_RDONLY | O_DIRECTORY);
+	struct state state, loaded;
+
+	(void)state_;
+	load_example(&state);
+	assert_int_equal(chdir(folder), 0);
+	assert_null(state_save(&state, "state", &replaced));
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+	assert_null(state_load(&loaded, path));
+	state_free(&loaded);
+	state_free(&state);
+}
+
+static void a_name_can_be_as_long_as_names_are(void **state_)
+{
+	struct state state, loaded;
+	char longest[512];
+
+	(void)state_;
+	load_example(&state);
+	snprintf(longest, sizeof(longest), "%s/%0255d", folder, 1);
+	assert_null(state_save(&state, longest, &replaced));
+	assert_null(state_load(&loaded, longest));
+	assert_int_equal(unlink(longest), 0);
+	state_free(&loaded);
+	state_free(&state);
+	snprintf(longest, sizeof(longest), "%s/%0256d", folder, 1);
+	assert_string_equal(state_save(&state, longest, &replaced), "File name too long");
 }
 
 static void a_file_that_is_too_large_is_refused(void **state_)
@@ -528,11 +723,19 @@ int main(void)
 		cmocka_unit_test(what_makes_no_sense_is_refused_with_its_line),
 		cmocka_unit_test(bytes_of_zero_are_refused),
 		cmocka_unit_test(more_values_than_the_bound_are_refused),
+		cmocka_unit_test(a_list_longer_than_the_bound_is_refused),
 		file_test(a_state_is_saved_and_loaded),
 		file_test(a_symbolic_link_is_not_followed),
 		file_test(what_is_no_regular_file_is_refused),
 		file_test(what_is_not_there_cannot_be_loaded_nor_its_folder_saved_to),
 		file_test(a_disk_that_is_full_leaves_the_file_before),
+		file_test(a_rename_that_fails_leaves_the_file_before),
+		file_test(what_is_interrupted_is_taken_up_again),
+		file_test(a_filesystem_that_syncs_no_folders_is_good_enough),
+		file_test(no_descriptor_is_left_open),
+		file_test(a_folder_that_is_not_synced_has_the_new_file),
+		file_test(a_file_without_a_folder_is_of_this_one),
+		file_test(a_name_can_be_as_long_as_names_are),
 		file_test(a_file_that_is_too_large_is_refused),
 	};
 
