@@ -110,7 +110,7 @@ build/unit/test_devices: WRAPPED := fopen ioctl
 build/unit/test_options: msrsave/options.c $(USER)
 build/unit/test_msrsave: $(filter-out msrsave/msrsave.c,$(MSRSAVE)) $(USER)
 build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_online \
-	gethostname nanosleep
+	fsync gethostname nanosleep
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(USER)
 build/unit/test_state: WRAPPED := fsync read rename write
 build/unit/%: test/unit/%.c test/unit/unit.h $(wildcard user/*.h msrsave/*.h) $(PUBLIC_HEADERS)

@@ -52,7 +52,7 @@ struct node {
 int node_open(struct node *node);
 void node_close(struct node *node);
 
-/* The name of this host; @name has 65 bytes. */
+/* The name of this host, printable; @name has 65 bytes. */
 void node_name(char *name);
 
 int save(const struct options *options);

@@ -47,6 +47,10 @@ void node_name(char *name)
 	if (gethostname(name, 64) || *name == '\0')
 		strcpy(name, "(none)");
 	name[64] = '\0';
+	/* The file has it, and has printable characters alone. */
+	for (; *name; name++)
+		if (*name < ' ' || *name > '~')
+			*name = '?';
 }
 
 static void print_cpus(FILE *stream, const struct cpus *cpus)

@@ -97,6 +97,30 @@ static int choose_targets(struct targets *targets, const struct state *state,
 	return 0;
 }
 
+/* Names what could not be read when it was saved. Returns whether there is such. */
+static bool report_unsaved(const struct state *state, const struct cpus *cpus)
+{
+	struct report unsaved = { .stream = stderr, .prefix = "msrsave: " };
+	const struct state_value *value = state->values, *end = value + state->count;
+	const struct allowlist_entry *entry;
+	unsigned int cpu;
+
+	for (entry = state->list.entries; entry < state->list.entries + state->list.count; entry++) {
+		if (entry->mask == 0)
+			continue;
+		for_each_cpu_of(cpu, cpus) {
+			while (value < end && value->msr == entry->msr && value->cpu < cpu)
+				value++;
+			if (value == end || value->msr != entry->msr || value->cpu != cpu)
+				report(&unsaved, entry->msr, cpu, "not in the file: not restored");
+		}
+		while (value < end && value->msr == entry->msr)
+			value++;
+	}
+	report_end(&unsaved);
+	return unsaved.lines > 0;
+}
+
 /* The list may have been replaced since it was read. */
 static bool list_changed(const struct targets *targets, const struct allowlist *list)
 {
@@ -173,6 +197,7 @@ static int restore_state(const struct options *options, const struct state *stat
 	partly = choose_cpus(options, state, node, &cpus);
 	if (cpus_empty(&cpus))
 		return NOTHING_DONE;
+	partly |= report_unsaved(state, &cpus);
 	if (choose_targets(&targets, state, &node->list, &cpus, &forbidden)) {
 		warn("%s", options->file);
 		return NOTHING_DONE;

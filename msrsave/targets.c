@@ -15,7 +15,7 @@
 
 /*
  * How often what differs is written: once more than once, since a register may depend
- * on one that comes after it in the list.
+ * on one that comes after it in the list, and ignore what is written before, or fault.
  */
 #define WRITES		2
 
@@ -41,6 +41,9 @@ void targets_free(struct targets *targets)
 	*targets = (struct targets){ 0 };
 }
 
+/* The fewest bits that a counter has: that of RAPL's energy; limits have fewer. */
+#define COUNTER_MASK	UINT32_MAX
+
 /* How far a counter has counted since it held what is wanted */
 static uint64_t ahead(const struct target *target)
 {
@@ -59,13 +62,14 @@ static bool accessible(const struct target *target)
 
 /*
  * A counter that runs on is not expected to hold what was written to it. A register
- * is taken for one if its bits are the lowest, without a gap, and if, after it was
- * written, it was only ever seen to go up, and did.
+ * is taken for one if its bits are the lowest, without a gap, and not fewer than any
+ * counter has, and if, after it was written, it was only ever seen to go up, and did.
  */
 static bool counts(const struct target *target)
 {
-	return differs(target) && (target->mask & (target->mask + 1)) == 0 &&
-	       target->moved && !target->fell && ahead(target) <= target->mask / 2;
+	return differs(target) && target->mask >= COUNTER_MASK &&
+	       (target->mask & (target->mask + 1)) == 0 && target->moved &&
+	       !target->fell && ahead(target) <= target->mask / 2;
 }
 
 /* What is written: other bits than those to be restored stay as they are. */
@@ -96,14 +100,14 @@ static ssize_t run(struct targets *targets, int batch, bool (*picked)(const stru
 	return count;
 }
 
-/* Writes what differs. Returns how many, or -1. */
-static ssize_t write_differing(struct targets *targets, int batch)
+/* Writes what differs; only the @last time is an error one. Returns how many, or -1. */
+static ssize_t write_differing(struct targets *targets, int batch, bool last)
 {
 	ssize_t count = run(targets, batch, differs, true);
 	struct msr_batch_op *op = targets->ops;
 	struct target *target;
 
-	if (count > 0)
+	if (count > 0 && last)
 		for_each_target(target, targets)
 			if (differs(target))
 				target->err = -op++->err;
@@ -166,7 +170,7 @@ int targets_write(struct targets *targets, int batch)
 	int i;
 
 	for (i = 0; i < WRITES; i++) {
-		written = write_differing(targets, batch);
+		written = write_differing(targets, batch, i == WRITES - 1);
 		if (written <= 0)
 			return written;
 		if (targets_read(targets, batch))

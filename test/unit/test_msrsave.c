@@ -20,11 +20,14 @@ enum kind {
 	ABSENT,		/* on CPUs from @limit on */
 	COUNTER,	/* goes up with each reading */
 	SLOW_COUNTER,	/* goes up with every third pause, and once after a write */
+	RUNAWAY,	/* a counter that ignores writes */
 	STUCK,		/* bits of @limit cannot be changed */
 	CLAMPED,	/* to @limit, after it has once been read */
 	TOGGLING,	/* bit 0 with each pause, @limit set: somebody fights for it */
 	DEPENDENT,	/* takes writes only while bit 0 of register @limit is set */
 	FAULTING,	/* a write faults */
+	FAULTING_FIRST,	/* a write faults while bit 0 of register @limit is clear */
+	UNREADABLE,	/* for another reason than that it is absent, on CPUs from @limit on */
 };
 
 struct fake {
@@ -39,10 +42,10 @@ static struct {
 	size_t count;
 	struct cpus online;
 	const char *host;
-	unsigned int batches, pauses, writes;
-	unsigned int failing_batch, leaving_batch, changing_batch;
+	unsigned int batches, pauses, writes, fsyncs;
+	unsigned int failing_batch, leaving_batch, changing_batch, failing_fsync;
 	int failure;
-	bool no_batch, no_list;
+	bool no_batch, no_list, no_online;
 } node;
 
 static char folder[] = "/tmp/test_msrsave.XXXXXX", path[64];
@@ -91,7 +94,8 @@ int __wrap_cpus_online(struct cpus *set);
 int __wrap_cpus_online(struct cpus *set)
 {
 	*set = node.online;
-	return 0;
+	errno = EPROTO;
+	return node.no_online ? -1 : 0;
 }
 
 int __wrap_gethostname(char *name, size_t size);
@@ -99,6 +103,14 @@ int __wrap_gethostname(char *name, size_t size)
 {
 	snprintf(name, size, "%s", node.host);
 	return 0;
+}
+
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	(void)fd;
+	errno = EIO;
+	return ++node.fsyncs == node.failing_fsync ? -1 : 0;
 }
 
 int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
@@ -125,7 +137,9 @@ static int read_fake(struct fake *fake, unsigned int cpu, uint64_t *value)
 {
 	if (fake->kind == ABSENT && cpu >= fake->limit)
 		return -EIO;
-	if (fake->kind == COUNTER)
+	if (fake->kind == UNREADABLE && cpu >= fake->limit)
+		return -EPERM;
+	if (fake->kind == COUNTER || fake->kind == RUNAWAY)
 		fake->values[cpu] += 1000 + cpu;
 	*value = fake->values[cpu];
 	return 0;
@@ -144,6 +158,12 @@ static int write_fake(struct fake *fake, unsigned int cpu, uint64_t value)
 		break;
 	case FAULTING:
 		return -EIO;
+	case RUNAWAY:
+		return 0;
+	case FAULTING_FIRST:
+		if (!(find(fake->limit)->values[cpu] & 1))
+			return -EIO;
+		break;
 	case STUCK:
 		value = (value & ~fake->limit) | (*held & fake->limit);
 		break;
@@ -415,6 +435,8 @@ static void a_register_that_no_cpu_has_is_one_warning_and_left_out(void **state_
 	assert_string_equal(said, "");
 	assert_int_equal(RUN("-q"), 0);
 	assert_string_equal(said, "");
+	assert_int_equal(RUN("-v"), 0);
+	assert_printed("/state: 8 values of 4 CPUs saved\n");
 }
 
 static void a_register_that_some_cpus_have_is_restored_there(void **state)
@@ -442,6 +464,15 @@ static void a_cpu_that_leaves_while_it_is_saved_is_named(void **state_)
 	assert_false(cpus_has(&state.cpus, 2));
 	assert_int_equal(state.count, 6);
 	state_free(&state);
+}
+
+static void if_all_cpus_leave_nothing_is_saved(void **state)
+{
+	(void)state;
+	node.leaving_batch = 1;
+	assert_int_equal(RUN("-c", "2"), 3);
+	assert_string_equal(said, "msrsave: CPU 2: went off line meanwhile: not saved\n");
+	assert_int_not_equal(access(path, F_OK), 0);
 }
 
 static void a_cpu_that_leaves_while_it_is_restored_is_named(void **state)
@@ -472,6 +503,13 @@ static void cpus_that_came_or_went_are_named_and_the_others_restored(void **stat
 	assert_said("msrsave: CPUs 4-5: not in the file: not restored\n");
 	assert_int_equal(lines_of(said), 2);
 	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before & 0xFFFF);
+
+	assert_true(cpus_parse(&node.online, "0-4"));
+	assert_int_equal(RUN("-r"), 1);
+	assert_string_equal(said, "msrsave: CPU 4: not in the file: not restored\n");
+	assert_true(cpus_parse(&node.online, "0-2"));
+	assert_int_equal(RUN("-r"), 1);
+	assert_string_equal(said, "msrsave: CPU 3: not on line: not restored\n");
 
 	assert_true(cpus_parse(&node.online, "4-5"));
 	assert_int_equal(RUN("-r"), 3);
@@ -646,6 +684,7 @@ static void what_does_not_take_is_told_register_by_register(void **state)
 	find(0x1A0)->values[1] = 7;
 	find(0x1A0)->values[2] = 7;
 	assert_int_equal(RUN("-r"), 1);
+	assert_int_equal(node.writes, 2 * 2);
 	assert_string_equal(said, "msrsave: 0x000001A0, CPUs 1-2: bits 0x0000000000000003 did not take: "
 			    "0x0000000000000000 was written, 0x0000000000000003 is read\n");
 	memset(find(0x1A0)->values, 0, 4 * sizeof(uint64_t));
@@ -682,8 +721,131 @@ static void a_register_that_depends_on_a_later_one_is_written_again(void **state
 	find(0x771)->values[0] = 0;
 	assert_int_equal(RUN("-r"), 0);
 	assert_string_equal(said, "");
+	assert_int_equal(node.batches, 5);	/* read, write, read, write, read */
 	assert_int_equal(find(0x770)->values[0], 0x42);
 	assert_int_equal(find(0x771)->values[0], 1);
+}
+
+static void a_register_that_faults_before_a_later_one_is_written_again(void **state)
+{
+	(void)state;
+	add_register(0x770, 0xFF, FAULTING_FIRST, 0x771)->values[0] = 0x42;
+	add_register(0x771, 1, PLAIN, 0)->values[0] = 1;
+	assert_int_equal(RUN(), 0);
+	find(0x770)->values[0] = 0x17;
+	find(0x771)->values[0] = 0;
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(node.batches, 5);	/* read, write, read, write, read */
+	assert_int_equal(find(0x770)->values[0], 0x42);
+	assert_int_equal(find(0x771)->values[0], 1);
+}
+
+static void a_register_that_was_not_saved_is_told(void **state)
+{
+	uint64_t before = node.registers[1].values[3];
+
+	(void)state;
+	add_register(0x620, 0xFF, UNREADABLE, 2)->values[1] = 0x18;
+	assert_int_equal(RUN(), 1);
+	assert_string_equal(said, "msrsave: 0x00000620, CPUs 2-3: Operation not permitted\n");
+	find(0x620)->kind = PLAIN;
+	disturb();
+	assert_int_equal(RUN("-r"), 1);
+	assert_string_equal(said, "msrsave: 0x00000620, CPUs 2-3: not in the file: not restored\n");
+	assert_int_equal(find(0x620)->values[1] & 0xFF, 0x18);
+	assert_int_equal(node.registers[1].values[3] & node.registers[1].mask,
+			 before & node.registers[1].mask);
+	assert_int_equal(RUN("-r", "-n"), 1);
+	assert_int_equal(RUN("-r", "-c", "0-1"), 0);
+	assert_string_equal(said, "");
+}
+
+static void a_register_too_narrow_for_a_counter_is_none(void **state)
+{
+	(void)state;
+	add_register(0x638, 0x7FFF, COUNTER, 0);
+	add_register(0x639, 0x7FFFFFFF, COUNTER, 0);
+	add_register(0x611, 0xFFFFFFFF, COUNTER, 0);
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(RUN("-r"), 1);
+	assert_int_equal(lines_of(said), 2 * 4);
+	assert_said("0x00000638, CPU 0: bits ");
+	assert_said("0x00000639, CPU 3: bits ");
+}
+
+/* Saves a register that was @saved on all CPUs; it held @held, and was of a kind, later. */
+static int restore_one(uint64_t mask, uint64_t saved, uint64_t held, enum kind kind,
+		       uint64_t limit)
+{
+	struct fake *fake = add_register(0x620 + node.count, mask, PLAIN, limit);
+	unsigned int cpu;
+	int status;
+
+	for (cpu = 0; cpu < 4; cpu++)
+		fake->values[cpu] = saved;
+	assert_int_equal(RUN(), 0);
+	for (cpu = 0; cpu < 4; cpu++)
+		fake->values[cpu] = held;
+	fake->kind = kind;
+	status = RUN("-r");
+	/* Whatever became of it, it is no concern of the next. */
+	fake->kind = PLAIN;
+	return status;
+}
+
+static void what_is_only_higher_than_was_written_is_no_counter(void **state)
+{
+	(void)state;
+	assert_int_equal(restore_one(UINT64_MAX, 0x100, 0x300, STUCK, UINT64_MAX), 1);
+	assert_said("CPUs 0-3: bits 0x0000000000000200 did not take: ");
+	assert_int_equal(restore_one(0xFFFFFFFF, 0x100, 0xAB00000300, STUCK, 0xFFFFFFFF), 1);
+	assert_said("0x0000000000000100 was written, 0x0000000000000300 is read\n");
+}
+
+static void what_falls_at_times_is_no_counter(void **state)
+{
+	(void)state;
+	assert_int_equal(restore_one(UINT64_MAX, 0, 0x10, TOGGLING, 0x10), 1);
+	assert_said("bits 0x0000000000000011 did not take: ");
+}
+
+static void what_counts_below_what_was_written_is_no_counter(void **state)
+{
+	(void)state;
+	assert_int_equal(restore_one(UINT64_MAX, 1 << 30, 0, RUNAWAY, 0), 1);
+	assert_said(" did not take: 0x0000000040000000 was written, ");
+}
+
+static void a_mask_with_a_gap_is_not_of_a_counter(void **state)
+{
+	(void)state;
+	assert_int_equal(restore_one(0xFFFFFFFF0000FFFF, 0, 1, COUNTER, 0), 1);
+	assert_int_equal(restore_one(0xFFFFFFFFFFFFFFF0, 0, 0x100, COUNTER, 0), 1);
+	assert_int_equal(restore_one(0xFFFFFFFFFFFFFFFF, 0, 0x100, COUNTER, 0), 0);
+}
+
+static void what_no_file_can_name_of_a_host_does_no_harm(void **state)
+{
+	(void)state;
+	node.host = "n\xC3\xB6" "de\n\x7F";
+	assert_int_equal(RUN(), 0);
+	disturb();
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(node.registers[0].values[3] & 0xFFFF, 0x1003);
+}
+
+static void a_file_that_a_crash_may_undo_is_told(void **state)
+{
+	(void)state;
+	node.failing_fsync = 2;
+	assert_int_equal(RUN(), 1);
+	assert_said("/state: saved, but a crash may undo it: Input/output error\n");
+	assert_int_equal(RUN("-r"), 0);
+	node.failing_fsync = 3;
+	assert_int_equal(RUN(), 3);
+	assert_said("/state: Input/output error\n");
 }
 
 static void a_write_that_faults_is_told_and_the_rest_restored(void **state)
@@ -748,6 +910,22 @@ static void without_a_device_nothing_is_done(void **state)
 	assert_int_not_equal(access(path, F_OK), 0);
 	assert_int_equal(RUN("-r"), 3);
 	assert_said("/state: No such file or directory\n");
+	node.no_list = false;
+	node.no_online = true;
+	assert_int_equal(RUN(), 3);
+	assert_string_equal(said, "msrsave: the CPUs on line: Protocol error\n");
+	assert_int_not_equal(access(path, F_OK), 0);
+
+	node.no_online = false;
+	assert_int_equal(RUN(), 0);
+	node.no_online = true;
+	assert_int_equal(RUN("-r"), 3);
+	node.no_online = false;
+	node.no_list = true;
+	assert_int_equal(RUN("-r"), 3);
+	node.no_batch = true;
+	assert_int_equal(RUN("-r"), 3);
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Permission denied\n");
 }
 
 static void an_obstacle_is_seen_before_registers_are_read(void **state)
@@ -798,6 +976,7 @@ int main(void)
 		node_test(a_register_that_no_cpu_has_is_one_warning_and_left_out),
 		node_test(a_register_that_some_cpus_have_is_restored_there),
 		node_test(a_cpu_that_leaves_while_it_is_saved_is_named),
+		node_test(if_all_cpus_leave_nothing_is_saved),
 		node_test(a_cpu_that_leaves_while_it_is_restored_is_named),
 		node_test(cpus_that_came_or_went_are_named_and_the_others_restored),
 		node_test(only_the_cpus_asked_for_are_saved),
@@ -813,6 +992,15 @@ int main(void)
 		node_test(what_does_not_take_is_told_register_by_register),
 		node_test(what_goes_to_and_fro_is_not_taken_for_a_counter),
 		node_test(a_register_that_depends_on_a_later_one_is_written_again),
+		node_test(a_register_that_faults_before_a_later_one_is_written_again),
+		node_test(a_register_that_was_not_saved_is_told),
+		node_test(a_register_too_narrow_for_a_counter_is_none),
+		node_test(what_is_only_higher_than_was_written_is_no_counter),
+		node_test(what_falls_at_times_is_no_counter),
+		node_test(what_counts_below_what_was_written_is_no_counter),
+		node_test(a_mask_with_a_gap_is_not_of_a_counter),
+		node_test(what_no_file_can_name_of_a_host_does_no_harm),
+		node_test(a_file_that_a_crash_may_undo_is_told),
 		node_test(a_write_that_faults_is_told_and_the_rest_restored),
 		node_test(a_register_that_is_gone_is_told),
 		node_test(a_batch_that_fails_is_told),
