@@ -184,6 +184,22 @@ static bool choose_cpus(const struct options *options, const struct state *state
 	return !cpus_empty(&left) || !cpus_empty(&came);
 }
 
+/* Names CPUs that came too late to be restored. Returns whether there are such. */
+static bool report_latecomers(const struct options *options, const struct node *node)
+{
+	struct cpus came;
+
+	if (cpus_online(&came)) {
+		warn("the CPUs on line");
+		return true;
+	}
+	came = cpus_without(&came, &node->online);
+	if (options->some_cpus)
+		came = cpus_both(&came, &options->cpus);
+	warn_of_cpus(&came, "came on line meanwhile: not restored");
+	return !cpus_empty(&came);
+}
+
 static int restore_state(const struct options *options, const struct state *state,
 			 const struct node *node)
 {
@@ -204,6 +220,8 @@ static int restore_state(const struct options *options, const struct state *stat
 	}
 	status = restore_targets(options, &targets, node);
 	targets_free(&targets);
+	if (status != NOTHING_DONE)
+		partly |= report_latecomers(options, node);
 	return status == ALL_DONE && (partly || forbidden) ? SOME_FAILED : status;
 }
 

@@ -284,11 +284,15 @@ static void a_file_that_is_refused_changes_nothing(void **state)
 
 static void a_file_of_another_host_is_refused_unless_forced(void **state)
 {
+	char name[65];
+
 	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
+	assert_int_equal(gethostname(name, sizeof(name)), 0);
 	assert_int_equal(sethostname("elsewhere", 9), 0);
 	assert_refused("and this is elsewhere");
 	assert_int_equal(RUN("-r", "--force", STATE_PATH), 0);
+	assert_int_equal(sethostname(name, strlen(name)), 0);
 	assert_filled(0, 3);
 }
 

@@ -43,7 +43,7 @@ static struct {
 	struct cpus online;
 	const char *host;
 	unsigned int batches, pauses, writes, fsyncs;
-	unsigned int failing_batch, leaving_batch, changing_batch, failing_fsync;
+	unsigned int failing_batch, leaving_batch, coming_batch, changing_batch, failing_fsync;
 	int failure;
 	bool no_batch, no_list, no_online;
 } node;
@@ -201,6 +201,8 @@ int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
 	}
 	if (node.batches == node.leaving_batch)
 		node.online.bits[0] &= ~(1 << 2);
+	if (node.batches == node.coming_batch)
+		cpus_add(&node.online, 5);
 	if (node.batches == node.changing_batch)
 		node.registers[0].mask ^= 0x80;
 	for (op = ops; op < ops + count; op++) {
@@ -488,6 +490,20 @@ static void a_cpu_that_leaves_while_it_is_restored_is_named(void **state)
 	assert_said("0x00000199, CPU 2: not restored: No such device or address\n");
 	assert_said("0x00000610, CPU 2: not restored: ");
 	assert_int_equal(node.registers[0].values[3] & 0xFFFF, before & 0xFFFF);
+}
+
+static void a_cpu_that_comes_while_it_is_restored_is_named(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	disturb();
+	node.coming_batch = 1;
+	assert_int_equal(RUN("-r"), 1);
+	assert_string_equal(said, "msrsave: CPU 5: came on line meanwhile: not restored\n");
+	assert_int_equal(node.registers[0].values[3] & 0xFFFF, 0x1003);
+	assert_true(cpus_parse(&node.online, "0-3"));
+	assert_int_equal(RUN("-r", "-c", "0-3"), 0);
+	assert_string_equal(said, "");
 }
 
 static void cpus_that_came_or_went_are_named_and_the_others_restored(void **state)
@@ -978,6 +994,7 @@ int main(void)
 		node_test(a_cpu_that_leaves_while_it_is_saved_is_named),
 		node_test(if_all_cpus_leave_nothing_is_saved),
 		node_test(a_cpu_that_leaves_while_it_is_restored_is_named),
+		node_test(a_cpu_that_comes_while_it_is_restored_is_named),
 		node_test(cpus_that_came_or_went_are_named_and_the_others_restored),
 		node_test(only_the_cpus_asked_for_are_saved),
 		node_test(only_the_cpus_asked_for_are_restored),
