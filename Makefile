@@ -31,6 +31,7 @@ help:
 	@echo 'make modules    build msr-safe.ko alone; make msrsave, msrsave alone'
 	@echo 'make load       load it; make unload takes it away'
 	@echo 'make examples   build the example programs, into build/'
+	@echo 'make lists      write allowlists/al_* anew from their table'
 	@echo 'make demo       show it working, in a virtual machine'
 	@echo 'make check      run all tests, on this machine and in virtual machines'
 	@echo 'make check-kernels  run them in virtual machines of other kernels'
@@ -78,6 +79,9 @@ build/msrsave: $(MSRSAVE) $(wildcard msrsave/*.h user/*.h) $(USER) $(PUBLIC_HEAD
 
 msrsave: build/msrsave
 
+lists:
+	@allowlists/generate allowlists
+
 build/%: examples/%.c $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
@@ -101,8 +105,8 @@ build/failstep/failstep.ko: packages $(FAILSTEP)
 	$(call build-for-guests,$(FAILSTEP))
 
 # Each with the sources that it tests; a function that is wrapped is one of the test's.
-build/unit/test_table: CPPFLAGS += -Itest/unit/shim -I.
-build/unit/test_table: msr_table.c msr_table.h $(wildcard test/unit/shim/*/*.h)
+build/unit/test_table: CPPFLAGS += -Iuser/shim -I.
+build/unit/test_table: msr_table.c msr_table.h $(wildcard user/shim/*/*.h)
 build/unit/test_cpus: user/cpus.c
 build/unit/test_cpus: WRAPPED := fopen
 build/unit/test_devices: user/devices.c
@@ -113,6 +117,9 @@ build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_onl
 	fsync gethostname nanosleep
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(USER)
 build/unit/test_state: WRAPPED := fsync read rename write
+build/unit/test_lists: CPPFLAGS += -Iuser/shim
+build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) \
+	$(wildcard allowlists/msr-allowlist/*.h user/shim/*/*.h) msr_table.c msr_table.h
 build/unit/%: test/unit/%.c test/unit/unit.h $(wildcard user/*.h msrsave/*.h) $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
@@ -135,8 +142,8 @@ build/bench/%: test/bench/%.c msr_safe.h
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
 # Where apt has not heard of any packages yet, the fuzzer's library is still missing.
-build/fuzz/fuzz_table: CPPFLAGS += -Itest/unit/shim -I.
-build/fuzz/fuzz_table: msr_table.c msr_table.h $(wildcard test/unit/shim/*/*.h)
+build/fuzz/fuzz_table: CPPFLAGS += -Iuser/shim -I.
+build/fuzz/fuzz_table: msr_table.c msr_table.h $(wildcard user/shim/*/*.h)
 build/fuzz/fuzz_state: $(wildcard msrsave/state*) $(USER)
 build/fuzz/fuzz_%: test/fuzz/fuzz_%.c
 	@mkdir -p $(@D)
@@ -199,8 +206,8 @@ bench: build/vm/msr-safe.ko $(BENCHES) build/msrsave
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: all always help modules msrsave clean load unload examples packages packages-check check check-kernels \
-	check-debug fuzz bench style
+.PHONY: all always help modules msrsave lists clean load unload examples packages packages-check \
+	check check-kernels check-debug fuzz bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The text of an allowlist, read as the module reads it.
+ */
+#ifndef LIST_H
+#define LIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The longest that one write to the device takes */
+#define LIST_SIZE_MAX	(128 * 1024 + 1)
+
+struct entry {
+	uint32_t msr;
+	uint64_t mask;
+	unsigned int line;	/* that the address is on */
+};
+
+/**
+ * struct list - a text, and what the module would say of it
+ * @path:	where it is from, for messages
+ * @text:	all of it, and a NUL
+ * @size:	how long it is, without that
+ * @entries:	as far as it can be read; also those that are listed twice
+ * @count:	number of @entries
+ * @err:	0, or the negative errno of the write
+ * @line:	with @err: the line that is wrong, or 0 for all of it
+ * @why:	with @err: what is wrong
+ */
+struct list {
+	const char *path;
+	char *text;
+	size_t size;
+	struct entry *entries;
+	size_t count;
+	int err;
+	unsigned int line;
+	const char *why;
+};
+
+/* Reads a file, - for standard input. Returns 0, or -1 and has said why it cannot. */
+int list_read(struct list *list, const char *path);
+
+/* What the module would say of @size bytes at @text, of which the list takes care. */
+void list_parse(struct list *list, const char *path, char *text, size_t size);
+
+void list_free(struct list *list);
+
+#endif /* LIST_H */

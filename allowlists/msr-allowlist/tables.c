@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tables.h"
+
+#define MOST_COLUMNS	9
+
+/* A line of a table: where it is, and its columns */
+struct row {
+	const char *path;
+	unsigned int line;
+	unsigned int count;
+	char *columns[MOST_COLUMNS];
+};
+
+static int wrong(const struct row *row, const char *why)
+{
+	warnx("%s: line %u: %s", row->path, row->line, why);
+	return -1;
+}
+
+/* Columns are apart by two blanks or more. */
+static void split(char *line, struct row *row)
+{
+	char *end;
+
+	row->count = 0;
+	for (end = line + strlen(line); end > line && (end[-1] == '\n' || end[-1] == ' '); end--)
+		end[-1] = '\0';
+	while (*line) {
+		if (row->count < MOST_COLUMNS)
+			row->columns[row->count] = line;
+		row->count++;
+		line = strstr(line, "  ");
+		if (!line)
+			break;
+		*line++ = '\0';
+		line += strspn(line, " ");
+	}
+}
+
+static bool parse_number(const char *text, int base, uint64_t *value, const char **end)
+{
+	char *after;
+
+	errno = 0;
+	*value = strtoull(text, &after, base);
+	if (errno || after == text || *text == '-' || *text == '+' || *text == ' ')
+		return false;
+	*end = after;
+	return true;
+}
+
+static bool parse_mask(const char *text, uint64_t *mask)
+{
+	return parse_number(text, 0, mask, &text) && *text == '\0';
+}
+
+/* FIRST, FIRST..LAST or FIRST..LAST/STEP */
+static bool parse_addresses(const char *text, struct addresses *at)
+{
+	uint64_t first, last, step = 1;
+
+	if (!parse_number(text, 0, &first, &text))
+		return false;
+	last = first;
+	if (strncmp(text, "..", 2) == 0 && !parse_number(text + 2, 0, &last, &text))
+		return false;
+	if (*text == '/' && !parse_number(text + 1, 0, &step, &text))
+		return false;
+	if (*text || last > UINT32_MAX || last < first || step == 0 || (last - first) % step != 0)
+		return false;
+	*at = (struct addresses){ .first = first, .last = last, .step = step };
+	return true;
+}
+
+/* The array with room for one more than @count, which is all zero */
+static void *grow(void *array, size_t count, size_t size)
+{
+	char *grown = reallocarray(array, count + 1, size);
+
+	if (!grown)
+		err(1, "tables");
+	memset(grown + size * count, 0, size);
+	return grown;
+}
+
+static char *copy(const char *text)
+{
+	char *copied = strdup(text);
+
+	if (!copied)
+		err(1, "tables");
+	return copied;
+}
+
+static int add_model(struct tables *tables, const struct row *row)
+{
+	struct model *model;
+	unsigned int family, number;
+	int len = 0;
+
+	if (row->count != 3)
+		return wrong(row, "not 3 columns");
+	if (sscanf(row->columns[0], "%2x_%2X%n", &family, &number, &len) != 2 || row->columns[0][len])
+		return wrong(row, "not a family and a model, as in 06_8F");
+	tables->models = grow(tables->models, tables->nr_models, sizeof(*model));
+	model = &tables->models[tables->nr_models++];
+	model->family = family;
+	model->model = number;
+	model->key = copy(row->columns[0]);
+	model->tags = copy(row->columns[1]);
+	model->name = copy(row->columns[2]);
+	return 0;
+}
+
+/* A mask, or - for none */
+static bool parse_choice(const char *text, bool *there, uint64_t *mask)
+{
+	*there = strcmp(text, "-") != 0;
+	return !*there || parse_mask(text, mask);
+}
+
+static int add_reg(struct tables *tables, const struct row *row)
+{
+	struct reg reg = { 0 }, *added;
+
+	if (row->count != 9)
+		return wrong(row, "not 9 columns");
+	if (!parse_addresses(row->columns[0], &reg.at))
+		return wrong(row, "not an address, nor a range of them");
+	if (!parse_choice(row->columns[4], &reg.listed, &reg.on) ||
+	    !parse_choice(row->columns[5], &reg.offered, &reg.site))
+		return wrong(row, "not a mask, nor -");
+	tables->regs = grow(tables->regs, tables->nr_regs, sizeof(*added));
+	added = &tables->regs[tables->nr_regs++];
+	*added = reg;
+	added->name = copy(row->columns[1]);
+	added->models = copy(row->columns[2]);
+	added->scope = copy(row->columns[3]);
+	added->group = copy(row->columns[6]);
+	added->what = copy(row->columns[8]);
+	return 0;
+}
+
+static int add_denial(struct tables *tables, const struct row *row)
+{
+	struct denial denial = { .bits = UINT64_MAX }, *added;
+
+	if (row->count != 4)
+		return wrong(row, "not 4 columns");
+	if (!parse_addresses(row->columns[0], &denial.at))
+		return wrong(row, "not an address, nor a range of them");
+	if (strcmp(row->columns[1], "all") != 0 && !parse_mask(row->columns[1], &denial.bits))
+		return wrong(row, "not a mask, nor all");
+	tables->denials = grow(tables->denials, tables->nr_denials, sizeof(*added));
+	added = &tables->denials[tables->nr_denials++];
+	*added = denial;
+	added->models = copy(row->columns[2]);
+	added->reason = copy(row->columns[3]);
+	return 0;
+}
+
+static int read_table(struct tables *tables, const char *directory, const char *name,
+		      int (*add)(struct tables *tables, const struct row *row))
+{
+	struct row row = { 0 };
+	char *path, *line = NULL;
+	size_t size = 0;
+	FILE *file;
+	int ret = 0;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		err(1, "tables");
+	row.path = path;
+	file = fopen(path, "re");
+	if (!file) {
+		warn("%s", path);
+		free(path);
+		return -1;
+	}
+	while (!ret && getline(&line, &size, file) > 0) {
+		row.line++;
+		if (line[0] == '#' || line[0] == '\n')
+			continue;
+		split(line, &row);
+		ret = add(tables, &row);
+	}
+	if (ferror(file)) {
+		warn("%s", path);
+		ret = -1;
+	}
+	fclose(file);
+	free(line);
+	free(path);
+	return ret;
+}
+
+int tables_read(struct tables *tables, const char *directory)
+{
+	memset(tables, 0, sizeof(*tables));
+	if (read_table(tables, directory, "models", add_model) ||
+	    read_table(tables, directory, "registers", add_reg) ||
+	    read_table(tables, directory, "denied", add_denial)) {
+		tables_free(tables);
+		return -1;
+	}
+	return 0;
+}
+
+void tables_free(struct tables *tables)
+{
+	size_t i;
+
+	for (i = 0; i < tables->nr_models; i++) {
+		free(tables->models[i].key);
+		free(tables->models[i].tags);
+		free(tables->models[i].name);
+	}
+	for (i = 0; i < tables->nr_regs; i++) {
+		free(tables->regs[i].name);
+		free(tables->regs[i].models);
+		free(tables->regs[i].scope);
+		free(tables->regs[i].group);
+		free(tables->regs[i].what);
+	}
+	for (i = 0; i < tables->nr_denials; i++) {
+		free(tables->denials[i].models);
+		free(tables->denials[i].reason);
+	}
+	free(tables->models);
+	free(tables->regs);
+	free(tables->denials);
+	memset(tables, 0, sizeof(*tables));
+}
+
+const struct model *tables_model(const struct tables *tables, unsigned int family,
+				 unsigned int model)
+{
+	size_t i;
+
+	for (i = 0; i < tables->nr_models; i++)
+		if (tables->models[i].family == family && tables->models[i].model == model)
+			return &tables->models[i];
+	return NULL;
+}
+
+bool has_word(const char *words, const char *word, size_t len)
+{
+	for (; *words; words += strspn(words, " ")) {
+		size_t this = strcspn(words, " ");
+
+		if (this == len && memcmp(words, word, len) == 0)
+			return true;
+		words += this;
+	}
+	return false;
+}
+
+bool model_has(const struct model *model, const char *tags)
+{
+	bool found = false;
+	const char *tag = tags;
+	size_t len;
+
+	if (!model)
+		return true;
+	for (; *tag; tag += len, tag += strspn(tag, " ")) {
+		bool without = *tag == '-';
+
+		tag += without;
+		len = strcspn(tag, " ");
+		if ((len == 3 && memcmp(tag, "all", 3) == 0) ||
+		    has_word(model->key, tag, len) || has_word(model->tags, tag, len)) {
+			if (without)
+				return false;
+			found = true;
+		}
+	}
+	return found;
+}
+
+const struct reg *tables_reg(const struct tables *tables, const struct model *model,
+			     uint32_t msr, const struct reg *from)
+{
+	const struct reg *reg = from ? from + 1 : tables->regs;
+
+	for (; reg < tables->regs + tables->nr_regs; reg++)
+		if (addresses_have(&reg->at, msr) && model_has(model, reg->models))
+			return reg;
+	return NULL;
+}
+
+void reg_name(const struct reg *reg, uint32_t msr, char *name)
+{
+	const char *percent = strchr(reg->name, '%');
+	int before = percent ? percent - reg->name : (int)strlen(reg->name);
+
+	snprintf(name, REG_NAME_SIZE, "%.*s", before, reg->name);
+	if (percent)
+		snprintf(name + strlen(name), REG_NAME_SIZE - strlen(name), "%u%s",
+			 (msr - reg->at.first) / reg->at.step, percent + 1);
+}

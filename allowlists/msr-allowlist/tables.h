@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is known of registers: the tables `models`, `registers` and `denied`, which say
+ * themselves how they are laid out.
+ */
+#ifndef TABLES_H
+#define TABLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct model {
+	unsigned int family;
+	unsigned int model;
+	char *key;		/* as in the table and in the name of the list: 06_8F */
+	char *tags;
+	char *name;
+};
+
+/* A register, or registers of one kind at addresses with the same step */
+struct addresses {
+	uint32_t first;
+	uint32_t last;
+	uint32_t step;
+};
+
+struct reg {
+	struct addresses at;
+	char *name;		/* with % for the number within the range */
+	char *models;
+	char *scope;
+	bool listed;		/* in force at first, with the mask @on */
+	uint64_t on;
+	bool offered;		/* for the site to decide, with the mask @site */
+	uint64_t site;
+	char *group;
+	char *what;
+};
+
+struct denial {
+	struct addresses at;
+	uint64_t bits;
+	char *models;
+	char *reason;
+};
+
+struct tables {
+	struct model *models;
+	size_t nr_models;
+	struct reg *regs;
+	size_t nr_regs;
+	struct denial *denials;
+	size_t nr_denials;
+};
+
+/* Reads the tables of a directory. Returns 0, or -1 and has said what is wrong. */
+int tables_read(struct tables *tables, const char *directory);
+void tables_free(struct tables *tables);
+
+/* The model of a family and a number; NULL if it is not in the table. */
+const struct model *tables_model(const struct tables *tables, unsigned int family,
+				 unsigned int model);
+
+/*
+ * Whether the model has one of these tags, and none that stand after a -. Where the
+ * model is not known, NULL, whatever any model has counts.
+ */
+bool model_has(const struct model *model, const char *tags);
+
+/* Whether a word is among words that blanks are between */
+bool has_word(const char *words, const char *word, size_t len);
+
+static inline bool addresses_have(const struct addresses *at, uint32_t msr)
+{
+	return msr >= at->first && msr <= at->last && (msr - at->first) % at->step == 0;
+}
+
+/* The row of a register for a model, from the row after @from on; NULL for no more. */
+const struct reg *tables_reg(const struct tables *tables, const struct model *model,
+			     uint32_t msr, const struct reg *from);
+
+/* Writes the name of a register to a buffer of REG_NAME_SIZE bytes. */
+#define REG_NAME_SIZE	64
+void reg_name(const struct reg *reg, uint32_t msr, char *name);
+
+#endif /* TABLES_H */

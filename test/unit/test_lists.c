@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tables of registers, the lists that are made of them, and those of contribs/:
+ * that they agree, and let nothing be written that is denied. Run in the top directory.
+ */
+
+#include <ftw.h>
+#include <glob.h>
+
+#include "unit.h"
+
+#include "../../allowlists/msr-allowlist/lint.h"
+#include "../../allowlists/msr-allowlist/list.h"
+#include "../../allowlists/msr-allowlist/tables.h"
+
+#define LISTS	"allowlists"
+
+static struct tables tables;
+
+#define for_each_model(model)	\
+	for ((model) = tables.models; (model) < tables.models + tables.nr_models; (model)++)
+#define for_each_reg(reg)	\
+	for ((reg) = tables.regs; (reg) < tables.regs + tables.nr_regs; (reg)++)
+#define for_each_address(msr, at)	\
+	for ((msr) = (at).first; (msr) <= (at).last; (msr) += (at).step)
+
+static int read_tables(void **state)
+{
+	(void)state;
+	return tables_read(&tables, LISTS);
+}
+
+static int free_tables(void **state)
+{
+	(void)state;
+	tables_free(&tables);
+	return 0;
+}
+
+static char *list_path(const struct model *model)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), LISTS "/al_%s", model->key);
+	return path;
+}
+
+/* A list that can be read, and that the module takes */
+static void read_good_list(struct list *list, const char *path)
+{
+	assert_int_equal(list_read(list, path), 0);
+	if (list->err)
+		fail_msg("%s: line %u: %s", path, list->line, list->why);
+}
+
+static void assert_tags_are_known(const char *tags, uint32_t msr)
+{
+	const struct model *model;
+	size_t len;
+
+	for (; *tags; tags += len, tags += strspn(tags, " ")) {
+		tags += *tags == '-';
+		len = strcspn(tags, " ");
+		if (len == 3 && memcmp(tags, "all", 3) == 0)
+			continue;
+		for_each_model(model)
+			if (has_word(model->key, tags, len) || has_word(model->tags, tags, len))
+				break;
+		if (model == tables.models + tables.nr_models)
+			fail_msg("0x%" PRIX32 ": no model has the tag %.*s", msr, (int)len, tags);
+	}
+}
+
+static void every_tag_of_a_row_is_one_of_a_model(void **state)
+{
+	const struct reg *reg;
+	size_t i;
+
+	(void)state;
+	for_each_reg(reg)
+		assert_tags_are_known(reg->models, reg->at.first);
+	for (i = 0; i < tables.nr_denials; i++)
+		assert_tags_are_known(tables.denials[i].models, tables.denials[i].at.first);
+}
+
+static void every_row_is_of_some_model(void **state)
+{
+	const struct model *model;
+	const struct reg *reg;
+
+	(void)state;
+	for_each_reg(reg) {
+		for_each_model(model)
+			if (model_has(model, reg->models))
+				break;
+		if (model == tables.models + tables.nr_models)
+			fail_msg("0x%" PRIX32 " %s is of no model", reg->at.first, reg->name);
+	}
+}
+
+static void a_register_has_one_row_a_model(void **state)
+{
+	const struct model *model;
+	const struct reg *reg;
+	uint32_t msr;
+
+	(void)state;
+	for_each_model(model)
+		for_each_reg(reg)
+			for_each_address(msr, reg->at)
+				if (model_has(model, reg->models) &&
+				    tables_reg(&tables, model, msr, NULL) != reg)
+					fail_msg("0x%" PRIX32 " has two rows for %s", msr, model->key);
+}
+
+static bool is_group(const char *name)
+{
+	FILE *file = fopen(LISTS "/groups", "r");
+	char line[256];
+	bool found = false;
+
+	assert_non_null(file);
+	while (!found && fgets(line, sizeof(line), file))
+		found = strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ' ';
+	fclose(file);
+	return found;
+}
+
+static void what_a_site_decides_has_a_reason(void **state)
+{
+	const struct reg *reg;
+
+	(void)state;
+	for_each_reg(reg) {
+		if (reg->offered ? !is_group(reg->group) : strcmp(reg->group, "-") != 0)
+			fail_msg("0x%" PRIX32 " %s: group %s", reg->at.first, reg->name, reg->group);
+		if (!reg->listed && !reg->offered)
+			fail_msg("0x%" PRIX32 " %s is in no list", reg->at.first, reg->name);
+		if (reg->listed && reg->offered && reg->site == reg->on)
+			fail_msg("0x%" PRIX32 " %s: nothing to decide", reg->at.first, reg->name);
+	}
+}
+
+static void what_others_share_is_writable_only_if_the_site_decides(void **state)
+{
+	static const char *const scopes[] = { "thread", "core", "module", "l3", "package" };
+	const struct reg *reg;
+	size_t i;
+
+	(void)state;
+	for_each_reg(reg) {
+		for (i = 0; i < ARRAY_SIZE(scopes) && strcmp(reg->scope, scopes[i]) != 0; i++)
+			;
+		if (i == ARRAY_SIZE(scopes) || (reg->on && i > 1))
+			fail_msg("0x%" PRIX32 " %s: scope %s", reg->at.first, reg->name, reg->scope);
+	}
+}
+
+/* Whether an energy reading, or a counter that perf programs, is in force at first */
+static void side_channels_are_readable_only_if_the_site_decides(void **state)
+{
+	static const char *const kinds[] = { "ENERGY_STAT", "ENERGY_COUNTER", "PMON", "PERFEVTSEL",
+					     "PMC", "FIXED_CTR", "PERF_CT", "PERF_GLOBAL", "OFFCORE" };
+	const struct reg *reg;
+	size_t i;
+
+	(void)state;
+	for_each_reg(reg)
+		for (i = 0; i < ARRAY_SIZE(kinds); i++)
+			if (strstr(reg->name, kinds[i]) && reg->listed && strcmp(reg->name, "PERF_CTL") != 0)
+				fail_msg("0x%" PRIX32 " %s is listed", reg->at.first, reg->name);
+}
+
+static void assert_not_denied(const struct model *model, uint32_t msr, uint64_t mask,
+			      const char *where, unsigned int line)
+{
+	const char *reason;
+	uint64_t bits = denied_bits(&tables, model, msr, mask, &reason);
+
+	if (bits)
+		fail_msg("%s, %u: 0x%" PRIX32 ": bits 0x%" PRIX64 ": %s", where, line, msr, bits,
+			 reason);
+}
+
+static void no_row_lets_be_written_what_is_denied(void **state)
+{
+	const struct model *model;
+	const struct reg *reg;
+	uint32_t msr;
+
+	(void)state;
+	for_each_model(model)
+		for_each_reg(reg)
+			for_each_address(msr, reg->at)
+				if (model_has(model, reg->models))
+					assert_not_denied(model, msr, reg->on | reg->site, model->key, 0);
+}
+
+/* Entries of a list, commented out or not, each in the form that it is written in */
+static size_t written_entries(const struct list *list, bool commented, struct entry *entries,
+			      size_t most)
+{
+	const char *line = list->text;
+	unsigned int number = 1;
+	size_t count = 0;
+
+	for (; line; line = strchr(line, '\n'), number++) {
+		struct entry *entry = &entries[count];
+		int len = 0;
+
+		line += *line == '\n';
+		if (commented && strncmp(line, "# ", 2) == 0)
+			line += 2;
+		entry->line = number;
+		sscanf(line, "0x%8" SCNx32 " 0x%16" SCNx64 " # %n", &entry->msr, &entry->mask, &len);
+		if (len == 32) {
+			count++;
+			assert_true(count < most);
+		}
+	}
+	return count;
+}
+
+static void no_list_lets_be_written_what_is_denied(void **state)
+{
+	const struct model *model;
+	struct entry entries[2048];
+	struct list list;
+	size_t count, i;
+
+	(void)state;
+	for_each_model(model) {
+		read_good_list(&list, list_path(model));
+		for (i = 0; i < list.count; i++)
+			assert_not_denied(model, list.entries[i].msr, list.entries[i].mask,
+					  list.path, list.entries[i].line);
+		count = written_entries(&list, true, entries, ARRAY_SIZE(entries));
+		assert_true(count > list.count);
+		for (i = 0; i < count; i++)
+			assert_not_denied(model, entries[i].msr, entries[i].mask, list.path,
+					  entries[i].line);
+		list_free(&list);
+	}
+}
+
+static unsigned int contributions;
+
+static int check_contribution(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	const char *name = path + ftw->base, *end = strrchr(name, '.');
+	unsigned int family, number;
+	struct findings findings;
+	struct list list;
+
+	(void)st;
+	if (type != FTW_F || (end && strcmp(end, ".md") == 0))
+		return 0;
+	if (sscanf(name, "al_%2x_%2x", &family, &number) != 2)
+		fail_msg("%s: not named as a list, al_FAMILY_MODEL", path);
+	read_good_list(&list, path);
+	findings = lint(&tables, tables_model(&tables, family, number), &list);
+	list_free(&list);
+	if (findings.denied)
+		fail_msg("%s: %u entries have bits that are denied", path, findings.denied);
+	contributions++;
+	return 0;
+}
+
+static void no_contribution_lets_be_written_what_is_denied(void **state)
+{
+	(void)state;
+	assert_int_equal(nftw("contribs", check_contribution, 8, FTW_PHYS), 0);
+	print_message("# lists of sites: %u\n", contributions);
+}
+
+/* The module's own list of registers that it warns of, out of its source */
+static void what_the_module_warns_of_is_denied(void **state)
+{
+	FILE *file = fopen("msr_allowlist.c", "r");
+	uint32_t first, last, msr;
+	char line[256], name[32];
+	unsigned int count = 0;
+
+	(void)state;
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " { 0x%8" SCNx32 ", 0x%8" SCNx32 ", \"%31[^\"]", &first, &last,
+			   name) != 3)
+			continue;
+		count++;
+		for (msr = first; msr <= last; msr++) {
+			const struct model *model;
+			const char *reason;
+
+			for_each_model(model)
+				if (denied_bits(&tables, model, msr, UINT64_MAX, &reason) != UINT64_MAX)
+					fail_msg("0x%" PRIX32 " %s is not denied", msr, name);
+		}
+	}
+	fclose(file);
+	assert_in_range(count, 30, 1000);
+}
+
+/* What must be denied whatever becomes of the table: one or more of each kind */
+static const struct {
+	uint32_t msr;
+	uint64_t bits;
+	const char *kind;
+} promised[] = {
+	{ 0xC0000082, UINT64_MAX, "ring 0" },
+	{ 0x000001B2, UINT64_MAX, "interrupts" },
+	{ 0x00000200, UINT64_MAX, "physical memory" },
+	{ 0xC001001A, UINT64_MAX, "physical memory" },
+	{ 0x0000009E, UINT64_MAX, "SMM" },
+	{ 0xC0010111, UINT64_MAX, "SMM" },
+	{ 0x00000079, UINT64_MAX, "microcode" },
+	{ 0xC0010020, UINT64_MAX, "microcode" },
+	{ 0x0000001B, UINT64_MAX, "APIC" },
+	{ 0x00000830, UINT64_MAX, "APIC" },
+	{ 0x0000003A, UINT64_MAX, "virtualization" },
+	{ 0xC0010117, UINT64_MAX, "virtualization" },
+	{ 0x000003F1, UINT64_MAX, "PEBS" },
+	{ 0x00000560, UINT64_MAX, "PT" },
+	{ 0x00000570, UINT64_MAX, "PT" },
+	{ 0x00000600, UINT64_MAX, "DS" },
+	{ 0x00000048, UINT64_MAX, "speculation" },
+	{ 0x00000123, UINT64_MAX, "speculation" },
+	{ 0xC0011029, UINT64_MAX, "speculation" },
+	{ 0x00000150, UINT64_MAX, "voltage" },
+	{ 0xC0010064, UINT64_MAX, "voltage" },
+	{ 0x000000BC, UINT64_MAX, "energy filter" },
+	{ 0x00000186, 0x380000, "pin, interrupt, any thread" },
+	{ 0x0000038D, 0xCCCC, "interrupt, any thread" },
+	{ 0xC0010200, 0x100000, "interrupt" },
+	{ 0x000000E2, 1ULL << 15, "lock" },
+	{ 0x00000610, 1ULL << 63, "lock" },
+	{ 0x00000618, 1ULL << 31, "lock" },
+	{ 0x00000638, 1ULL << 31, "lock" },
+	{ 0x00000640, 1ULL << 31, "lock" },
+	{ 0x0000064B, 1ULL << 31, "lock" },
+	{ 0x0000064C, 1ULL << 31, "lock" },
+	{ 0x0000065C, 1ULL << 63, "lock" },
+};
+
+static void what_gives_the_machine_away_and_locks_are_denied(void **state)
+{
+	const struct model *model;
+	const char *reason;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(promised); i++)
+		for_each_model(model)
+			if (denied_bits(&tables, model, promised[i].msr, promised[i].bits, &reason) !=
+			    promised[i].bits)
+				fail_msg("0x%" PRIX32 " is not denied: %s", promised[i].msr,
+					 promised[i].kind);
+}
+
+/* The entry of a register for the model, as it is in force or commented out */
+static bool among(const struct entry *entries, size_t count, uint32_t msr, uint64_t mask)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (entries[i].msr == msr && entries[i].mask == mask)
+			return true;
+	return false;
+}
+
+static void assert_list_is_the_tables(const struct model *model, const struct list *list)
+{
+	struct entry entries[2048];
+	size_t count, listed = 0, written = 0;
+	const struct reg *reg;
+	uint32_t msr;
+
+	count = written_entries(list, true, entries, ARRAY_SIZE(entries));
+	for_each_reg(reg) {
+		if (!model_has(model, reg->models))
+			continue;
+		for_each_address(msr, reg->at) {
+			if (reg->listed && !among(list->entries, list->count, msr, reg->on))
+				fail_msg("%s lacks 0x%" PRIX32 " %s", list->path, msr, reg->name);
+			if (reg->offered && !among(entries, count, msr, reg->site))
+				fail_msg("%s lacks 0x%" PRIX32 " %s for the site", list->path, msr,
+					 reg->name);
+			listed += reg->listed;
+			written += reg->listed + reg->offered;
+		}
+	}
+	assert_int_equal(listed, list->count);
+	assert_int_equal(written, count);
+}
+
+static void every_list_has_what_the_table_has_and_no_more(void **state)
+{
+	const struct model *model;
+	struct list list;
+
+	(void)state;
+	for_each_model(model) {
+		read_good_list(&list, list_path(model));
+		assert_list_is_the_tables(model, &list);
+		list_free(&list);
+	}
+}
+
+static void there_is_no_list_without_a_model(void **state)
+{
+	glob_t lists;
+
+	(void)state;
+	assert_int_equal(glob(LISTS "/al_??_*", 0, NULL, &lists), 0);
+	assert_int_equal(lists.gl_pathc, tables.nr_models);
+	globfree(&lists);
+}
+
+/* printf 'al_%.2x%x' FAMILY MODEL */
+static void every_list_has_its_former_name_as_well(void **state)
+{
+	const struct model *model;
+	char former[64], to[64] = "";
+	glob_t names;
+
+	(void)state;
+	for_each_model(model) {
+		snprintf(former, sizeof(former), LISTS "/al_%.2x%x", model->family, model->model);
+		memset(to, 0, sizeof(to));
+		assert_true(readlink(former, to, sizeof(to) - 1) > 0);
+		assert_string_equal(to, list_path(model) + strlen(LISTS "/"));
+	}
+	assert_int_equal(glob(LISTS "/al_*", 0, NULL, &names), 0);
+	assert_int_equal(names.gl_pathc, 2 * tables.nr_models);
+	globfree(&names);
+}
+
+static void every_list_is_written_at_once(void **state)
+{
+	const struct model *model;
+	struct list list;
+	size_t largest = 0;
+
+	(void)state;
+	for_each_model(model) {
+		read_good_list(&list, list_path(model));
+		if (list.size > largest)
+			largest = list.size;
+		list_free(&list);
+	}
+	assert_in_range(largest, 1, 128 * 1024);
+	print_message("# largest list: %zu bytes\n", largest);
+}
+
+static void lint_finds_nothing_in_any_list(void **state)
+{
+	const struct model *model;
+	struct findings findings;
+	struct list list;
+
+	(void)state;
+	for_each_model(model) {
+		read_good_list(&list, list_path(model));
+		findings = lint(&tables, model, &list);
+		assert_int_equal(findings.denied + findings.others, 0);
+		list_free(&list);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_tag_of_a_row_is_one_of_a_model),
+		cmocka_unit_test(every_row_is_of_some_model),
+		cmocka_unit_test(a_register_has_one_row_a_model),
+		cmocka_unit_test(what_a_site_decides_has_a_reason),
+		cmocka_unit_test(what_others_share_is_writable_only_if_the_site_decides),
+		cmocka_unit_test(side_channels_are_readable_only_if_the_site_decides),
+		cmocka_unit_test(no_row_lets_be_written_what_is_denied),
+		cmocka_unit_test(no_list_lets_be_written_what_is_denied),
+		cmocka_unit_test(no_contribution_lets_be_written_what_is_denied),
+		cmocka_unit_test(what_the_module_warns_of_is_denied),
+		cmocka_unit_test(what_gives_the_machine_away_and_locks_are_denied),
+		cmocka_unit_test(every_list_has_what_the_table_has_and_no_more),
+		cmocka_unit_test(there_is_no_list_without_a_model),
+		cmocka_unit_test(every_list_has_its_former_name_as_well),
+		cmocka_unit_test(every_list_is_written_at_once),
+		cmocka_unit_test(lint_finds_nothing_in_any_list),
+	};
+
+	return cmocka_run_group_tests(tests, read_tables, free_tables);
+}
