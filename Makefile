@@ -24,11 +24,11 @@ UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.
 GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/test_*.c))
 DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
 
-all: modules msrsave
+all: modules msrsave msr-allowlist
 
 help:
-	@echo 'make            build msr-safe.ko for the running kernel (KDIR= for another) and msrsave'
-	@echo 'make modules    build msr-safe.ko alone; make msrsave, msrsave alone'
+	@echo 'make            build msr-safe.ko for the running kernel (KDIR= for another), the tools'
+	@echo 'make modules    build msr-safe.ko alone; so make msrsave, make msr-allowlist'
 	@echo 'make load       load it; make unload takes it away'
 	@echo 'make examples   build the example programs, into build/'
 	@echo 'make lists      write allowlists/al_* anew from their table'
@@ -66,18 +66,39 @@ USER := user/cpus.c user/devices.c
 MSRSAVE := $(filter-out msrsave/spank%,$(wildcard msrsave/*.c))
 PUBLIC_HEADERS := msr_safe.h msr_version.h
 
-BUILD_MSRSAVE = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)
+PREFIX ?= /usr/local
+LISTS_DIR ?= $(PREFIX)/share/msr-safe/allowlists
 
-# How it was built: with another label of the version it is built anew.
-build/msrsave.how: always
+BUILD_PROGRAM = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)
+
+# How programs were built: with another label of the version they are built anew.
+build/how: HOW = $(BUILD_PROGRAM) $(LISTS_DIR)
+build/how: always
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(BUILD_MSRSAVE)' | cmp -s - $@ || printf '%s\n' '$(BUILD_MSRSAVE)' > $@
+	@printf '%s\n' '$(HOW)' | cmp -s - $@ || printf '%s\n' '$(HOW)' > $@
 
-build/msrsave: $(MSRSAVE) $(wildcard msrsave/*.h user/*.h) $(USER) $(PUBLIC_HEADERS) \
-		build/msrsave.how
-	$(BUILD_MSRSAVE) -o $@ $(filter %.c,$^)
+build/msrsave: $(MSRSAVE) $(wildcard msrsave/*.h user/*.h) $(USER) $(PUBLIC_HEADERS) build/how
+	$(BUILD_PROGRAM) -o $@ $(filter %.c,$^)
 
 msrsave: build/msrsave
+
+# Judges lists as the module does: with its source
+SHIM := $(wildcard user/shim/*/*.h) msr_table.c msr_table.h
+ALLOWLIST_TOOL := $(wildcard allowlists/msr-allowlist/*.c)
+ALLOWLIST_FILES := $(ALLOWLIST_TOOL) $(wildcard allowlists/msr-allowlist/*.h user/*.h) $(USER) \
+	$(SHIM) $(PUBLIC_HEADERS)
+BUILD_ALLOWLIST_TOOL = $(BUILD_PROGRAM) -Iuser/shim -DLISTS_DIR='"$(LISTS_DIR)"'
+
+build/msr-allowlist: $(ALLOWLIST_FILES) build/how
+	$(BUILD_ALLOWLIST_TOOL) -o $@ $(ALLOWLIST_TOOL) $(USER)
+
+# The same with sanitizers, for the tests of its command line
+build/unit/msr-allowlist: $(ALLOWLIST_FILES)
+	@mkdir -p $(@D)
+	@$(BUILD_ALLOWLIST_TOOL) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ \
+		$(ALLOWLIST_TOOL) $(USER)
+
+msr-allowlist: build/msr-allowlist
 
 lists:
 	@allowlists/generate allowlists
@@ -106,7 +127,7 @@ build/failstep/failstep.ko: packages $(FAILSTEP)
 
 # Each with the sources that it tests; a function that is wrapped is one of the test's.
 build/unit/test_table: CPPFLAGS += -Iuser/shim -I.
-build/unit/test_table: msr_table.c msr_table.h $(wildcard user/shim/*/*.h)
+build/unit/test_table: $(SHIM)
 build/unit/test_cpus: user/cpus.c
 build/unit/test_cpus: WRAPPED := fopen
 build/unit/test_devices: user/devices.c
@@ -117,10 +138,12 @@ build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_onl
 	fsync gethostname nanosleep
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(USER)
 build/unit/test_state: WRAPPED := fsync read rename write
-build/unit/test_lists: CPPFLAGS += -Iuser/shim
-build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) \
-	$(wildcard allowlists/msr-allowlist/*.h user/shim/*/*.h) msr_table.c msr_table.h
-build/unit/%: test/unit/%.c test/unit/unit.h $(wildcard user/*.h msrsave/*.h) $(PUBLIC_HEADERS)
+build/unit/test_lists build/unit/test_live: CPPFLAGS += -Iuser/shim
+build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) $(SHIM)
+build/unit/test_live: $(filter-out %/msr-allowlist.c,$(ALLOWLIST_TOOL)) $(USER) $(SHIM)
+build/unit/test_live: WRAPPED := batch_open batch_run allowlist_read cpus_online open write
+build/unit/%: test/unit/%.c test/unit/unit.h $(PUBLIC_HEADERS) \
+		$(wildcard user/*.h msrsave/*.h allowlists/msr-allowlist/*.h)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter-out msr_%,$(filter %.c,$^)) -lcmocka
@@ -143,7 +166,7 @@ build/bench/%: test/bench/%.c msr_safe.h
 
 # Where apt has not heard of any packages yet, the fuzzer's library is still missing.
 build/fuzz/fuzz_table: CPPFLAGS += -Iuser/shim -I.
-build/fuzz/fuzz_table: msr_table.c msr_table.h $(wildcard user/shim/*/*.h)
+build/fuzz/fuzz_table: $(SHIM)
 build/fuzz/fuzz_state: $(wildcard msrsave/state*) $(USER)
 build/fuzz/fuzz_%: test/fuzz/fuzz_%.c
 	@mkdir -p $(@D)
@@ -161,7 +184,8 @@ build/fuzz/fuzz_devices: $(FUZZ_DEVICES) $(wildcard test/fuzz/*.h) $(GUEST_COMMO
 FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
 
 # What guests are given besides the modules
-GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave
+GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-allowlist \
+	allowlists
 
 packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)
@@ -170,7 +194,8 @@ $(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave
 $(BENCHES): | packages
 
-check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES)
+check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES) \
+		build/unit/msr-allowlist
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_FILES="$(GUEST_FILES)" test/check "$(KERNEL_FILES)"
 
 # By names as test/vm/target takes them
@@ -206,8 +231,8 @@ bench: build/vm/msr-safe.ko $(BENCHES) build/msrsave
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: all always help modules msrsave lists clean load unload examples packages packages-check \
-	check check-kernels check-debug fuzz bench style
+.PHONY: all always help modules msrsave msr-allowlist lists clean load unload examples packages \
+	packages-check check check-kernels check-debug fuzz bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)

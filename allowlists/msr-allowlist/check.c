@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * check and diff: what can be said of lists without the module.
+ */
+
+#include <err.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lint.h"
+#include "msr-allowlist.h"
+
+static unsigned int count_writable(const struct list *list)
+{
+	unsigned int count = 0;
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		count += list->entries[i].mask != 0;
+	return count;
+}
+
+static int check(const struct options *options, const char *path)
+{
+	struct processor processor;
+	struct findings findings;
+	struct list list;
+	int status;
+
+	if (!processor_for(options, path, &processor))
+		return USAGE;
+	if (list_read(&list, path))
+		return NOT_GOOD;
+	findings = lint(&options->tables, processor.known, &list);
+	if (list.err)
+		say_refused(&list);
+	printf("%s: %zu entries, %u of them writable; as of family %02Xh, model %02Xh%s%s: ", path,
+	       list.count, count_writable(&list), processor.family, processor.model,
+	       processor.known ? ", " : ", which is not known",
+	       processor.known ? processor.known->name : "");
+	if (findings.denied + findings.others)
+		printf("%u findings\n", findings.denied + findings.others);
+	else
+		printf("nothing found\n");
+	status = list.err || findings.denied || findings.others ? NOT_GOOD : GOOD;
+	list_free(&list);
+	return status;
+}
+
+int command_check(const struct options *options)
+{
+	int status = GOOD, i;
+
+	for (i = 0; i < options->count && status != USAGE; i++) {
+		int this = check(options, options->operands[i]);
+
+		if (this != GOOD)
+			status = this;
+	}
+	return status;
+}
+
+static const struct entry *find(const struct list *list, uint32_t msr)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->entries[i].msr == msr)
+			return &list->entries[i];
+	return NULL;
+}
+
+/* Prints what @list has and @other has not, or with another mask. Returns whether it did. */
+static bool print_missing(const struct options *options, const struct model *model,
+			  const char *sign, const struct list *list, const struct list *other)
+{
+	bool printed = false;
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		const struct entry *entry = &list->entries[i];
+		const struct entry *match = find(other, entry->msr);
+
+		if (match && match->mask == entry->mask)
+			continue;
+		print_entry(options, model, sign, entry->msr, entry->mask);
+		printed = true;
+	}
+	return printed;
+}
+
+int command_diff(const struct options *options)
+{
+	struct processor processor;
+	struct list a, b = { 0 };
+	bool differ;
+
+	if (!processor_for(options, options->operands[0], &processor))
+		return USAGE;
+	if (list_read(&a, options->operands[0]))
+		return NOT_GOOD;
+	if (list_read(&b, options->operands[1])) {
+		list_free(&a);
+		return NOT_GOOD;
+	}
+	if (a.err)
+		say_refused(&a);
+	if (b.err)
+		say_refused(&b);
+	differ = print_missing(options, processor.known, "-", &a, &b);
+	differ |= print_missing(options, processor.known, "+", &b, &a);
+	differ |= a.err || b.err;
+	list_free(&a);
+	list_free(&b);
+	return differ ? NOT_GOOD : GOOD;
+}

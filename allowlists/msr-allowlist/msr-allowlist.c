@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * msr-allowlist: chooses, checks and loads allowlists.
+ */
+
+#include <err.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../msr_version.h"
+#include "msr-allowlist.h"
+
+#ifndef LISTS_DIR
+#define LISTS_DIR	"/usr/local/share/msr-safe/allowlists"
+#endif
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct options *options);
+	int least;	/* operands */
+	int most;
+} commands[] = {
+	{ "select", command_select, 0, 2 },
+	{ "check", command_check, 1, INT32_MAX },
+	{ "load", command_load, 1, 1 },
+	{ "show", command_show, 0, 0 },
+	{ "diff", command_diff, 2, 2 },
+	{ "probe", command_probe, 0, 0 },
+};
+
+static void help(void)
+{
+	printf("Usage: msr-allowlist [options] COMMAND\n"
+	       "\n"
+	       "Chooses, checks and loads the lists of registers that users of msr-safe may access.\n"
+	       "\n"
+	       " select            print the list for this machine's processor\n"
+	       " select MODEL      print that for another: 06_8F, al_068f, or a family and a model\n"
+	       " check FILE...     say what the module would say of lists, and what is unwise in them\n"
+	       " load FILE         check a list, load it, and read it back\n"
+	       " show              print the list in force, with names\n"
+	       " diff FILE FILE    print what entries differ\n"
+	       " probe             print what registers of the list in force this processor lacks\n"
+	       "\n"
+	       " -c, --cpu MODEL   check, name registers and so on as of this model\n"
+	       " -w, --with GROUPS with select: decide for shared, turbo, energy, counters, uncore,\n"
+	       "                   several with commas, or for all\n"
+	       " -f, --force       with load: also a list with bits that must not be writable\n"
+	       " -p, --prune       with probe: print the list in force without what is lacking\n"
+	       " -d, --lists DIR   the directory of lists and tables; also $MSR_ALLOWLISTS\n"
+	       " -h, --help        print this\n"
+	       " -V, --version     print the version\n"
+	       "\n"
+	       "FILE may be - for standard input, or /dev/cpu/msr_allowlist for the list in force.\n"
+	       "Exits with 0 if all is well, 1 if something was found, differs, is lacking or could\n"
+	       "not be done, 2 if the command line is wrong.\n");
+}
+
+static int run(const struct command *command, struct options *options)
+{
+	int status;
+
+	if (options->count < command->least)
+		return wrong_usage("too few operands for ", command->name);
+	if (options->count > command->most)
+		return wrong_usage("too many operands for ", command->name);
+	if (options->with && command->run != command_select)
+		return wrong_usage("--with is for select", "");
+	if (options->force && command->run != command_load)
+		return wrong_usage("--force is for load", "");
+	if (options->prune && command->run != command_probe)
+		return wrong_usage("--prune is for probe", "");
+	if (tables_read(&options->tables, options->lists))
+		return NOT_GOOD;
+	status = command->run(options);
+	tables_free(&options->tables);
+	return status;
+}
+
+static int parse_and_run(int argc, char *argv[])
+{
+	static const struct option longs[] = {
+		{ "cpu", required_argument, NULL, 'c' },
+		{ "with", required_argument, NULL, 'w' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "prune", no_argument, NULL, 'p' },
+		{ "lists", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options options = { .lists = getenv("MSR_ALLOWLISTS") };
+	size_t i;
+	int option;
+
+	if (!options.lists)
+		options.lists = LISTS_DIR;
+	while ((option = getopt_long(argc, argv, "c:w:fpd:hV", longs, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options.cpu = optarg;
+			break;
+		case 'w':
+			options.with = optarg;
+			break;
+		case 'f':
+			options.force = true;
+			break;
+		case 'p':
+			options.prune = true;
+			break;
+		case 'd':
+			options.lists = optarg;
+			break;
+		case 'h':
+			help();
+			return GOOD;
+		case 'V':
+			printf("msr-allowlist %u.%u.%u\n", MSR_SAFE_VERSION_u32 >> 16 & 255,
+			       MSR_SAFE_VERSION_u32 >> 8 & 255, MSR_SAFE_VERSION_u32 & 255);
+			return GOOD;
+		default:
+			fprintf(stderr, "Try 'msr-allowlist --help' for more information.\n");
+			return USAGE;
+		}
+	}
+	if (optind == argc)
+		return wrong_usage("no command", "");
+	options.count = argc - optind - 1;
+	options.operands = argv + optind + 1;
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[optind], commands[i].name) == 0)
+			return run(&commands[i], &options);
+	return wrong_usage("there is no command ", argv[optind]);
+}
+
+int main(int argc, char *argv[])
+{
+	int status;
+
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	status = parse_and_run(argc, argv);
+	if (fflush(stdout) || ferror(stdout)) {
+		warn("standard output");
+		if (status == GOOD)
+			status = NOT_GOOD;
+	}
+	return status;
+}

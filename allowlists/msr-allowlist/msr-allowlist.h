@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * msr-allowlist: its options, and its commands.
+ */
+#ifndef MSR_ALLOWLIST_H
+#define MSR_ALLOWLIST_H
+
+#include <stdbool.h>
+
+#include "list.h"
+#include "tables.h"
+
+enum status {
+	GOOD = 0,
+	NOT_GOOD = 1,	/* something was found, or differs, or could not be done */
+	USAGE = 2,
+};
+
+/* A processor: what the maker calls it, and its row in the table, if it has one */
+struct processor {
+	unsigned int family;
+	unsigned int model;
+	const struct model *known;
+};
+
+struct options {
+	const char *lists;	/* directory of the lists and tables */
+	const char *cpu;	/* a processor that was named, or NULL */
+	const char *with;	/* groups that the site decides for, with commas, or NULL */
+	bool force;
+	bool prune;
+	int count;		/* of operands */
+	char **operands;
+	struct tables tables;
+};
+
+/* Each returns an exit status. */
+int command_select(const struct options *options);
+int command_check(const struct options *options);
+int command_load(const struct options *options);
+int command_show(const struct options *options);
+int command_diff(const struct options *options);
+int command_probe(const struct options *options);
+
+/* Says what is wrong with the command line. Returns USAGE. */
+int wrong_usage(const char *why, const char *what);
+
+/* The processor that this runs on */
+struct processor processor_here(const struct tables *tables);
+
+/*
+ * One by name: 06_8F, al_06_8F or, as printf 'al_%.2x%x' makes it, al_068f; what stands
+ * before a / or after a - or a point does not matter. False if it is none.
+ */
+bool processor_named(const struct tables *tables, const char *name, struct processor *processor);
+
+/* That of the option --cpu, else that of the name of a list (or NULL), else this one */
+bool processor_for(const struct options *options, const char *path, struct processor *processor);
+
+/* The row of a register for the model; else that for any, if there is one. */
+const struct reg *reg_like(const struct options *options, const struct model *model, uint32_t msr);
+
+/* Prints an entry in the way of the lists. */
+void print_entry(const struct options *options, const struct model *model, const char *before,
+		 uint32_t msr, uint64_t mask);
+
+/* Says what the module would refuse, if it would. */
+void say_refused(const struct list *list);
+
+#endif /* MSR_ALLOWLIST_H */

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Processors: this one, and those that have a name.
+ */
+
+#include <cpuid.h>
+#include <string.h>
+
+#include "msr-allowlist.h"
+
+/* Families and models are the makers' own: another maker's may have the same. */
+static const char *maker(void)
+{
+	unsigned int eax, text[4] = { 0 };
+
+	if (!__get_cpuid(0, &eax, &text[0], &text[2], &text[1]))
+		return "";
+	if (memcmp(text, "GenuineIntel", 12) == 0)
+		return "intel";
+	if (memcmp(text, "AuthenticAMD", 12) == 0)
+		return "amd";
+	return "";
+}
+
+struct processor processor_here(const struct tables *tables)
+{
+	struct processor processor = { 0 };
+	unsigned int eax, ebx, ecx, edx;
+
+	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
+		return processor;
+	processor.family = eax >> 8 & 0xf;
+	processor.model = eax >> 4 & 0xf;
+	if (processor.family == 6 || processor.family == 15)
+		processor.model += eax >> 12 & 0xf0;
+	if (processor.family == 15)
+		processor.family += eax >> 20 & 0xff;
+	processor.known = tables_model(tables, processor.family, processor.model);
+	if (processor.known && !model_has(processor.known, maker()))
+		processor.known = NULL;
+	return processor;
+}
+
+/* Reads one or two hexadecimal digits, and moves *@text past them. Returns how many. */
+static unsigned int take_digits(const char **text, unsigned int *number)
+{
+	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
+	unsigned int count;
+	const char *digit;
+
+	*number = 0;
+	for (count = 0; count < 2 && **text; count++, (*text)++) {
+		digit = strchr(hex, **text);
+		if (!digit)
+			break;
+		*number = *number << 4 | (digit - hex) % 16;
+	}
+	return count;
+}
+
+bool processor_named(const struct tables *tables, const char *name, struct processor *processor)
+{
+	const char *slash = strrchr(name, '/');
+
+	if (slash)
+		name = slash + 1;
+	if (strncmp(name, "al_", 3) == 0)
+		name += 3;
+	if (take_digits(&name, &processor->family) != 2)
+		return false;
+	name += *name == '_';
+	if (take_digits(&name, &processor->model) == 0 || (*name && *name != '-' && *name != '.'))
+		return false;
+	processor->known = tables_model(tables, processor->family, processor->model);
+	return true;
+}
+
+bool processor_for(const struct options *options, const char *path, struct processor *processor)
+{
+	if (options->cpu) {
+		if (processor_named(&options->tables, options->cpu, processor))
+			return true;
+		wrong_usage("not a model, as in 06_8F: ", options->cpu);
+		return false;
+	}
+	if (path && strrchr(path, '/'))
+		path = strrchr(path, '/') + 1;
+	if (!path || strncmp(path, "al_", 3) != 0 ||
+	    !processor_named(&options->tables, path, processor))
+		*processor = processor_here(&options->tables);
+	return true;
+}

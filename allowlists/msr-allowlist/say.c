@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How msr-allowlist speaks of registers, and of what is wrong.
+ */
+
+#include <err.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "msr-allowlist.h"
+
+int wrong_usage(const char *why, const char *what)
+{
+	warnx("%s%s", why, what);
+	fprintf(stderr, "Try 'msr-allowlist --help' for more information.\n");
+	return USAGE;
+}
+
+const struct reg *reg_like(const struct options *options, const struct model *model, uint32_t msr)
+{
+	const struct reg *reg = tables_reg(&options->tables, model, msr, NULL);
+
+	return reg ? reg : tables_reg(&options->tables, NULL, msr, NULL);
+}
+
+void print_entry(const struct options *options, const struct model *model, const char *before,
+		 uint32_t msr, uint64_t mask)
+{
+	const struct reg *reg = reg_like(options, model, msr);
+	char name[REG_NAME_SIZE];
+
+	printf("%s0x%08" PRIX32 " 0x%016" PRIX64, before, msr, mask);
+	if (reg) {
+		reg_name(reg, msr, name);
+		printf(" # %-27s %-7s  %s", name, reg->scope, reg->what);
+	}
+	putchar('\n');
+}
+
+void say_refused(const struct list *list)
+{
+	if (list->line)
+		warnx("%s: line %u: %s; the module refuses the list", list->path, list->line, list->why);
+	else
+		warnx("%s: %s; the module refuses the list", list->path, list->why);
+}

@@ -1,0 +1,333 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# msr-allowlist PROGRAM: what its commands print and how they exit, where the module is
+# not needed. Prints TAP.
+set -u
+
+program=$(realpath "$1")
+cd "$(dirname "$0")/../.." || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+export MSR_ALLOWLISTS="$PWD/allowlists"
+unset POSIXLY_CORRECT
+number=0 failed=0
+
+# tool ARGUMENT...   its status in $status, what it says in $work/out and $work/err
+tool()
+{
+	"$program" "$@" > "$work/out" 2> "$work/err"
+	status=$?
+}
+
+# result NAME   of the command before it
+result()
+{
+	code=$?
+	number=$((number + 1))
+	if [ $code -eq 0 ]; then
+		echo "ok $number - $1"
+	else
+		echo "not ok $number - $1"
+		{ echo "status $status"; head -n 20 "$work/out" "$work/err"; } | sed 's/^/# /'
+		failed=1
+	fi
+}
+
+says() { grep -qF -- "$1" "$work/err"; }
+prints() { grep -qF -- "$1" "$work/out"; }
+prints_nothing() { [ ! -s "$work/out" ]; }
+exits() { [ "$status" -eq "$1" ]; }
+
+# A list of these lines, which is checked as one of model 06_8F
+check_lines()
+{
+	printf '%s\n' "$@" > "$work/list"
+	tool check --cpu 06_8F "$work/list"
+}
+
+models()
+{
+	sed -n 's/^\([0-9A-F][0-9A-F]_[0-9A-F][0-9A-F]\)  .*/\1/p' allowlists/models
+}
+
+# selects WANTED ARGUMENT...
+selects()
+{
+	wanted=$1
+	shift
+	tool select "$@"
+	exits 0 && cmp -s "$work/out" "allowlists/al_$wanted"
+}
+
+every_model_is_selected_by_each_kind_of_name()
+{
+	for model in $(models); do
+		family=$((0x${model%_*})) number_of_it=$((0x${model#*_}))
+		selects "$model" "$model" && selects "$model" "$family" "$number_of_it" &&
+			selects "$model" "$(printf 'al_%.2x%x' "$family" "$number_of_it")" || return 1
+	done
+	selects 06_8F al_06_8F && selects 06_8F 068F && selects 06_8F 0x6 0x8f &&
+		selects 19_01 191 && selects 06_8F --cpu al_068f && selects 06_8F ./al_06_8F-site
+}
+
+# selects_none NEAREST ARGUMENT...   and says what is nearest, if anything
+selects_none()
+{
+	nearest=$1
+	shift
+	tool select "$@"
+	exits 1 && prints_nothing && says 'there is no list for' || return 1
+	if [ "$nearest" = none ]; then
+		! says nearest
+	else
+		says "nearest by number is $nearest, " && says 'not the same'
+	fi
+}
+
+models_without_a_list_are_told_the_nearest()
+{
+	selects_none 06_2A 06_2B && selects_none 06_85 6 134 && selects_none 06_CF 06_D6 &&
+		selects_none 19_01 19_00 && selects_none 1A_44 al_1a60 &&
+		selects_none none 0F_04 && selects_none none 24 0
+}
+
+this_machine_is_that_of_cpuinfo()
+{
+	family=$(sed -n 's/^cpu family\s*: //p' /proc/cpuinfo | head -n 1)
+	model=$(sed -n 's/^model\s*: //p' /proc/cpuinfo | head -n 1)
+	tool select
+	if exits 0; then
+		grep -qiF "$(printf ': family %02Xh, model %02Xh' "$family" "$model")" "$work/out"
+	else
+		says "$(printf 'family %02Xh, model %02Xh' "$family" "$model")"
+	fi
+}
+
+what_the_site_decides_takes_the_place_of_what_was_read_only()
+{
+	for model in $(models); do
+		tool select --with all "$model"
+		exits 0 || return 1
+		! grep -q '^# 0x' "$work/out" || return 1
+		cp "$work/out" "$work/al_$model"
+		tool check "$work/al_$model"
+		exits 0 && prints 'nothing found' || return 1
+	done
+	grep -q '^0x00000611 ' "$work/al_06_8F" &&
+		grep -q '^0x00000610 0x00FFFFFF00FFFFFF # PKG_POWER_LIMIT' "$work/al_06_8F"
+}
+
+only_the_groups_that_were_named_are_decided()
+{
+	tool select --with energy,turbo 06_3F
+	grep -q '^0x00000611 ' "$work/out" && grep -q '^0x000001AD 0xF' "$work/out" &&
+		! grep -q '^0x000001AD 0x0' "$work/out" &&
+		grep -q '^# 0x00000610 0x00FF' "$work/out" && grep -q '^0x00000610 0x0000' "$work/out"
+}
+
+every_list_is_good()
+{
+	tool check allowlists/al_??_??
+	exits 0 && [ ! -s "$work/err" ] && [ "$(grep -c 'nothing found' "$work/out")" = "$(models | wc -l)" ]
+}
+
+# refused LINE WHY TEXT...   TEXT as printf takes it
+refused()
+{
+	line=$1 why=$2
+	shift 2
+	# shellcheck disable=SC2059	# it is the format
+	printf "$@" > "$work/list"
+	tool check "$work/list"
+	exits 1 && says "msr-allowlist: $work/list: line $line: $why; the module refuses the list"
+}
+
+the_module_is_spoken_for()
+{
+	refused 2 'address is not a number' '0x10 0\nzz 0\n' &&
+		refused 1 'address over 32 bits' '0x100000000 0\n' &&
+		refused 3 'write mask over 64 bits' '#\n\n0x10 0x10000000000000000\n' &&
+		refused 1 'write mask is not a number' '0x10 0#\n' &&
+		refused 2 'address without a write mask' '0x10 0\n0x11\n' &&
+		refused 2 'address is listed twice' '0x10 0\n16 0\n' &&
+		refused 2 'no entry found' '# none\n' &&
+		refused 1 'NUL byte' '0x10 0\0\n'
+}
+
+lists_end_at_131073_bytes()
+{
+	{ echo '0x10 0'; head -c 131066 /dev/zero | tr '\0' ' '; } > "$work/list"
+	tool check "$work/list"
+	exits 0 || return 1
+	echo >> "$work/list"
+	tool check "$work/list"
+	exits 1 && says 'over 131073 bytes; the module refuses the list'
+}
+
+doubles_are_found()
+{
+	check_lines '0x10 0' '16 0' '0x199 0' '0x10 0'
+	exits 1 && says 'line 2: 0x10: listed on line 1 already' &&
+		says 'line 4: 0x10: listed on line 1 already' && ! says 'line 3'
+}
+
+denied_bits_are_found()
+{
+	check_lines '0x199 0xffff' '0xC0000082 0x1' '0x186 0xffffffff' '0x610 0x80ffffff00ffffff' \
+		'0x1B 0'
+	exits 1 && says 'line 2: 0xC0000082: bits 0x1 must not be writable: STAR, LSTAR' &&
+		says 'line 3: 0x186: bits 0x380000 must not' &&
+		says 'line 4: 0x610: bits 0x8000000000000000 must not' && ! says 'line 1:'
+}
+
+reserved_bits_are_found()
+{
+	check_lines '0x618 0xffffff' '0x199 0x10000ffff'
+	exits 1 && says 'line 1: 0x618: DRAM_POWER_LIMIT: bits 0x10000 are reserved' && ! says 'line 2'
+}
+
+unknown_registers_are_found()
+{
+	check_lines '0x12345678 0' '0x3FA 0' '0x10 0'
+	exits 1 && says 'line 1: 0x12345678: not a register that is known' &&
+		says 'line 2: 0x3FA: a register of other models' && ! says 'line 3'
+}
+
+wrong_names_are_found()
+{
+	check_lines '0x199 0 # IA32_PERF_CTL' '0x198 0 # PERF_CTL' '0x10 0 # "MSR_TIME_STAMP_CTR"' \
+		'0x19A 0 # duty cycle' '0xE7 0'
+	exits 1 && says 'line 2: 0x198: PERF_CTL is 0x199, this is PERF_STATUS' &&
+		says 'line 3: 0x10: named TIME_STAMP_CTR, but this is TIME_STAMP_COUNTER' &&
+		! says 'line 1' && ! says 'line 4' && ! says 'line 5'
+}
+
+a_list_is_checked_as_of_the_model_in_its_name()
+{
+	echo '0x1AF 0' > "$work/al_06_3F"
+	echo '0x1AF 0' > "$work/al_068f"
+	tool check "$work/al_06_3F"
+	exits 0 && prints 'model 3Fh, Haswell-EP' || return 1
+	tool check "$work/al_068f"
+	exits 1 && prints 'model 8Fh' || return 1
+	tool check --cpu 06_3F "$work/al_068f"
+	exits 0
+}
+
+one_bad_list_among_good_ones_is_found()
+{
+	echo 'x' > "$work/bad"
+	tool check allowlists/al_06_8F "$work/bad" "$work/missing" allowlists/al_06_55
+	exits 1 && says "$work/missing: No such file" && [ "$(wc -l < "$work/out")" = 3 ]
+}
+
+differences_are_printed_from_both_sides()
+{
+	printf '0x10 0\n0x199 1\n0xe7 0\n' > "$work/a"
+	printf '0x199 0xffff\n0xe7 0\n0xe8 0\n' > "$work/b"
+	tool diff "$work/a" "$work/b"
+	exits 1 && [ "$(cut -c 1-30 "$work/out")" = "-0x00000010 0x0000000000000000
+-0x00000199 0x0000000000000001
++0x00000199 0x000000000000FFFF
++0x000000E8 0x0000000000000000" ]
+}
+
+what_is_the_same_in_another_order_does_not_differ()
+{
+	printf '0x10 0 # a\n0x199 1\n' > "$work/a"
+	printf '0x199 0x1 0x10 0x0\n' > "$work/b"
+	tool diff "$work/a" "$work/b"
+	exits 0 && prints_nothing
+}
+
+standard_input_is_a_file()
+{
+	echo '0x10 0' | "$program" check - > "$work/out" 2> "$work/err"
+	status=$?
+	exits 0
+}
+
+what_the_module_would_refuse_is_not_loaded()
+{
+	echo '0x10' > "$work/list"
+	tool load "$work/list"
+	exits 1 && says 'the module refuses the list' && ! says /dev/cpu/msr_allowlist
+}
+
+denied_bits_are_not_loaded()
+{
+	echo '0xC0000082 1' > "$work/list"
+	tool load "$work/list"
+	exits 1 && says 'not loaded; --force' && ! says /dev/cpu/msr_allowlist
+}
+
+a_wrong_command_line_is_2()
+{
+	for arguments in '' nonsense check 'load a b' 'show x' 'diff a' --nonsense 'select zz' \
+		'select 06_8F x' 'select 300 1' 'select -1 1' '--with energy show' '--force check a' \
+		'--prune show' '--with nonsense select' '--cpu 6 show' 'select 06_8Fx' 'select al_06'; do
+		# shellcheck disable=SC2086	# words
+		tool $arguments
+		exits 2 && prints_nothing && [ -s "$work/err" ] || return 1
+	done
+}
+
+help_and_version_are_0()
+{
+	tool --help
+	exits 0 && prints 'Usage: msr-allowlist' || return 1
+	tool --version
+	exits 0 && prints 'msr-allowlist 2.'
+}
+
+tables_that_cannot_be_read_are_1()
+{
+	tool --lists "$work" select 06_8F
+	exits 1 && says "$work/models: No such file" || return 1
+	for table in models registers denied groups; do
+		cp "allowlists/$table" "$work"
+	done
+	for wrong in 'denied 0x10  all  all' 'denied 0x10..0x9  all  all  x' 'denied 0x10  al  all  x' \
+		'registers 0x10  X  intel  thread  zz  -  -  x  y' 'models 06-11  x  y'; do
+		table=${wrong%% *}
+		echo "${wrong#* }" >> "$work/$table"
+		tool --lists "$work" select 06_8F
+		exits 1 && says "$work/$table: line $(wc -l < "$work/$table"): not" || return 1
+		cp "allowlists/$table" "$work"
+	done
+}
+
+a_full_disk_is_1()
+{
+	"$program" select 06_8F > /dev/full 2> "$work/err"
+	status=$?
+	exits 1 && says 'standard output'
+}
+
+echo 1..24
+every_model_is_selected_by_each_kind_of_name; result every_model_is_selected_by_each_kind_of_name
+models_without_a_list_are_told_the_nearest; result models_without_a_list_are_told_the_nearest
+this_machine_is_that_of_cpuinfo; result this_machine_is_that_of_cpuinfo
+what_the_site_decides_takes_the_place_of_what_was_read_only; result what_the_site_decides_takes_the_place_of_what_was_read_only
+only_the_groups_that_were_named_are_decided; result only_the_groups_that_were_named_are_decided
+every_list_is_good; result every_list_is_good
+the_module_is_spoken_for; result the_module_is_spoken_for
+lists_end_at_131073_bytes; result lists_end_at_131073_bytes
+doubles_are_found; result doubles_are_found
+denied_bits_are_found; result denied_bits_are_found
+reserved_bits_are_found; result reserved_bits_are_found
+unknown_registers_are_found; result unknown_registers_are_found
+wrong_names_are_found; result wrong_names_are_found
+a_list_is_checked_as_of_the_model_in_its_name; result a_list_is_checked_as_of_the_model_in_its_name
+one_bad_list_among_good_ones_is_found; result one_bad_list_among_good_ones_is_found
+differences_are_printed_from_both_sides; result differences_are_printed_from_both_sides
+what_is_the_same_in_another_order_does_not_differ; result what_is_the_same_in_another_order_does_not_differ
+standard_input_is_a_file; result standard_input_is_a_file
+what_the_module_would_refuse_is_not_loaded; result what_the_module_would_refuse_is_not_loaded
+denied_bits_are_not_loaded; result denied_bits_are_not_loaded
+a_wrong_command_line_is_2; result a_wrong_command_line_is_2
+help_and_version_are_0; result help_and_version_are_0
+tables_that_cannot_be_read_are_1; result tables_that_cannot_be_read_are_1
+a_full_disk_is_1; result a_full_disk_is_1
+exit $failed

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * msr-allowlist load, show and probe on a node that is made up: its list, and which of its
+ * CPUs has which register. Run in the top directory.
+ */
+
+#include "unit.h"
+
+#include "../../allowlists/msr-allowlist/msr-allowlist.h"
+#include "../../user/cpus.h"
+#include "../../user/devices.h"
+
+/* The node */
+static struct allowlist_entry entries[] = {
+	{ 0x10, 0 }, { 0x3FA, 0 }, { 0x199, 0xFFFF }, { 0x1234567, 0 }, { 0x610, 0 },
+};
+static struct cpus online;
+static struct { uint32_t msr; unsigned int cpu; int err; } refused[8];
+static size_t nr_refused;
+static int batch_errno;
+
+/* What was written to the device: how many times, and how much each time may be */
+static unsigned int writes;
+static size_t most_written;
+static int device;
+
+static struct options options;
+static char said[4096], printed[4096];
+
+int __wrap_allowlist_read(struct allowlist *list);
+int __wrap_batch_open(void);
+int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count);
+int __wrap_cpus_online(struct cpus *set);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+
+int __wrap_allowlist_read(struct allowlist *list)
+{
+	size_t i;
+
+	*list = (struct allowlist){ 0 };
+	for (i = 0; i < ARRAY_SIZE(entries); i++)
+		assert_int_equal(allowlist_add(list, entries[i].msr, entries[i].mask), 0);
+	return 0;
+}
+
+int __wrap_batch_open(void)
+{
+	return open("/dev/null", O_RDONLY);
+}
+
+int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
+{
+	size_t i, j;
+
+	(void)fd;
+	if (batch_errno) {
+		errno = batch_errno;
+		return -1;
+	}
+	for (i = 0; i < count; i++) {
+		assert_true(ops[i].isrdmsr);
+		assert_true(cpus_has(&online, ops[i].cpu));
+		ops[i].err = 0;
+		for (j = 0; j < nr_refused; j++)
+			if (refused[j].msr == ops[i].msr && refused[j].cpu == ops[i].cpu)
+				ops[i].err = refused[j].err;
+	}
+	return 0;
+}
+
+int __wrap_cpus_online(struct cpus *set)
+{
+	*set = online;
+	return 0;
+}
+
+int __wrap_open(const char *path, int flags)
+{
+	int fd = __real_open(strcmp(path, ALLOWLIST_PATH) == 0 ? "/dev/null" : path, flags);
+
+	if (strcmp(path, ALLOWLIST_PATH) == 0)
+		device = fd;
+	return fd;
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+	(void)bytes;
+	assert_int_equal(fd, device);
+	writes++;
+	return len < most_written ? len : most_written;
+}
+
+static void refuse(uint32_t msr, unsigned int cpu, int err)
+{
+	assert_true(nr_refused < ARRAY_SIZE(refused));
+	refused[nr_refused].msr = msr;
+	refused[nr_refused].cpu = cpu;
+	refused[nr_refused++].err = err;
+}
+
+static int make_node(void **state)
+{
+	(void)state;
+	memset(&online, 0, sizeof(online));
+	cpus_add(&online, 0);
+	cpus_add(&online, 1);
+	cpus_add(&online, 5);
+	nr_refused = 0;
+	batch_errno = 0;
+	writes = 0;
+	most_written = SIZE_MAX;
+	options = (struct options){ .cpu = "06_8F", .lists = "allowlists" };
+	return tables_read(&options.tables, options.lists);
+}
+
+static int forget_node(void **state)
+{
+	(void)state;
+	tables_free(&options.tables);
+	return 0;
+}
+
+static void take(const char *path, char *text, size_t size)
+{
+	FILE *file = fopen(path, "r");
+	size_t len;
+
+	assert_non_null(file);
+	len = fread(text, 1, size - 1, file);
+	text[len] = '\0';
+	fclose(file);
+	unlink(path);
+}
+
+/* Runs a command; what it prints is in @printed, what it complains of in @said. */
+static int run(int (*command)(const struct options *options))
+{
+	char out[] = "/tmp/test_live_out_XXXXXX", err[] = "/tmp/test_live_err_XXXXXX";
+	int saved[2] = { dup(STDOUT_FILENO), dup(STDERR_FILENO) };
+	int fds[2] = { mkstemp(out), mkstemp(err) };
+	int status;
+
+	fflush(stdout);
+	dup2(fds[0], STDOUT_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	status = command(&options);
+	fflush(stdout);
+	fflush(stderr);
+	dup2(saved[0], STDOUT_FILENO);
+	dup2(saved[1], STDERR_FILENO);
+	close(saved[0]);
+	close(saved[1]);
+	close(fds[0]);
+	close(fds[1]);
+	take(out, printed, sizeof(printed));
+	take(err, said, sizeof(said));
+	return status;
+}
+
+/* Loads a text; returns the exit status. */
+static int load(const char *text)
+{
+	char path[] = "/tmp/test_live_list_XXXXXX", *operands[] = { path };
+	FILE *file = fdopen(mkstemp(path), "w");
+	int status;
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	options.operands = operands;
+	options.count = 1;
+	status = run(command_load);
+	unlink(path);
+	return status;
+}
+
+/* That which is read back: entries */
+#define THE_LIST	"0x10 0\n0x3FA 0\n0x199 0xFFFF\n0x1234567 0\n0x610 0\n"
+
+static void load_writes_once_and_finds_what_it_wrote(void **state)
+{
+	(void)state;
+	assert_int_equal(load(THE_LIST), GOOD);
+	assert_int_equal(writes, 1);
+}
+
+static void what_is_not_what_was_loaded_is_said(void **state)
+{
+	static const char *const others[] = {
+		"0x10 0\n0x3FA 0\n0x199 0xFFFE\n0x1234567 0\n0x610 0\n",
+		"0x10 0\n0x3FA 0\n0x199 0xFFFF\n0x1234567 0\n0x611 0\n",
+		"0x10 0\n0x3FA 0\n0x199 0xFFFF\n0x1234567 0\n",
+		THE_LIST "0x611 0\n",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		assert_int_equal(load(others[i]), NOT_GOOD);
+		assert_non_null(strstr(said, "what is in force is not"));
+	}
+}
+
+static void a_write_that_is_cut_is_said(void **state)
+{
+	(void)state;
+	most_written = 10;
+	assert_int_equal(load(THE_LIST), NOT_GOOD);
+	assert_int_equal(writes, 1);
+	assert_non_null(strstr(said, ": 10 of "));
+}
+
+static void show_prints_the_list_with_names(void **state)
+{
+	(void)state;
+	assert_int_equal(run(command_show), GOOD);
+	assert_string_equal(printed,
+		"0x00000010 0x0000000000000000 # TIME_STAMP_COUNTER          thread   time stamp counter\n"
+		"0x000003FA 0x0000000000000000 # PKG_C7_RESIDENCY            package  time in package C7\n"
+		"0x00000199 0x000000000000FFFF # PERF_CTL                    thread   target performance state; no turbo\n"
+		"0x01234567 0x0000000000000000\n"
+		"0x00000610 0x0000000000000000 # PKG_POWER_LIMIT             package  power limits of the package\n");
+}
+
+static void probe_prints_nothing_if_all_is_there(void **state)
+{
+	(void)state;
+	assert_int_equal(run(command_probe), GOOD);
+	assert_string_equal(printed, "");
+	assert_string_equal(said, "");
+}
+
+static void probe_prints_what_is_lacking_and_where(void **state)
+{
+	(void)state;
+	refuse(0x3FA, 0, -EIO);
+	refuse(0x3FA, 1, -EIO);
+	refuse(0x3FA, 5, -EIO);
+	refuse(0x1234567, 5, -EIO);
+	assert_int_equal(run(command_probe), NOT_GOOD);
+	assert_string_equal(printed,
+		"0x000003FA PKG_C7_RESIDENCY: not on CPUs 0-1,5\n"
+		"0x01234567 not on CPU 5\n");
+}
+
+static void prune_leaves_out_what_no_cpu_has(void **state)
+{
+	(void)state;
+	refuse(0x3FA, 0, -EIO);
+	refuse(0x3FA, 1, -EIO);
+	refuse(0x3FA, 5, -EIO);
+	refuse(0x1234567, 5, -EIO);
+	options.prune = true;
+	assert_int_equal(run(command_probe), GOOD);
+	assert_null(strstr(printed, "0x000003FA"));
+	assert_non_null(strstr(printed, "0x00000010 0x0000000000000000 # TIME_STAMP_COUNTER"));
+	assert_non_null(strstr(printed, "0x00000199 0x000000000000FFFF # PERF_CTL"));
+	assert_non_null(strstr(printed, "0x01234567 0x0000000000000000\n"));
+	assert_non_null(strstr(said, "0x000003FA PKG_C7_RESIDENCY: not on CPUs 0-1,5\n"));
+}
+
+static void what_was_not_read_is_not_lacking(void **state)
+{
+	(void)state;
+	refuse(0x199, 1, -ENXIO);
+	options.prune = true;
+	assert_int_equal(run(command_probe), NOT_GOOD);
+	assert_non_null(strstr(printed, "0x00000199"));
+	assert_non_null(strstr(said, "0x00000199, CPU 1: No such device or address"));
+}
+
+static void a_batch_that_fails_is_said(void **state)
+{
+	(void)state;
+	batch_errno = ENOPROTOOPT;
+	options.prune = true;
+	assert_int_equal(run(command_probe), NOT_GOOD);
+	assert_string_equal(printed, "");
+	assert_non_null(strstr(said, "/dev/cpu/msr_batch"));
+}
+
+#define node_test(test)	cmocka_unit_test_setup_teardown(test, make_node, forget_node)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		node_test(load_writes_once_and_finds_what_it_wrote),
+		node_test(what_is_not_what_was_loaded_is_said),
+		node_test(a_write_that_is_cut_is_said),
+		node_test(show_prints_the_list_with_names),
+		node_test(probe_prints_nothing_if_all_is_there),
+		node_test(probe_prints_what_is_lacking_and_where),
+		node_test(prune_leaves_out_what_no_cpu_has),
+		node_test(what_was_not_read_is_not_lacking),
+		node_test(a_batch_that_fails_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
