@@ -291,6 +291,21 @@ static void what_makes_no_sense_is_refused_with_its_line(void **state_)
 	}
 }
 
+static void a_value_of_0_is_not_absent(void **state_)
+{
+	struct state state;
+	size_t len;
+	char *text;
+
+	(void)state_;
+	assert_null(parse_edited(&state, "0x0000000000000006 1\n", "0x0000000000000000 1\n"));
+	assert_int_equal(state_format(&state, &text, &len), 0);
+	assert_non_null(strstr(text, "\nmsr 0x000001B0 0x0000000000000000 1\n"
+				     "absent 0x000001B0 2-3\nvalues 6\n"));
+	free(text);
+	state_free(&state);
+}
+
 static void bytes_of_zero_are_refused(void **state_)
 {
 	char body[sizeof(example)], *text;
@@ -721,6 +736,7 @@ int main(void)
 		cmocka_unit_test(a_file_with_any_bit_altered_is_refused),
 		cmocka_unit_test(what_is_of_another_kind_is_told_apart),
 		cmocka_unit_test(what_makes_no_sense_is_refused_with_its_line),
+		cmocka_unit_test(a_value_of_0_is_not_absent),
 		cmocka_unit_test(bytes_of_zero_are_refused),
 		cmocka_unit_test(more_values_than_the_bound_are_refused),
 		cmocka_unit_test(a_list_longer_than_the_bound_is_refused),
