@@ -7,14 +7,9 @@
 
 #include <stdbool.h>
 
-#include "../msr_version.h"
 #include "../user/cpus.h"
 #include "../user/devices.h"
-
-/* A packager's label may come from the command line: -DVERSION=\"2.0.0-site\" */
-#ifndef VERSION
-#define VERSION	MSR_SAFE_VERSION_STR
-#endif
+#include "../user/version.h"
 
 /* How msrsave ends */
 enum {

@@ -32,11 +32,16 @@ static void help(void)
 	       "2 if the command line is wrong, 3 if nothing was done.\n");
 }
 
+static int try_help(void)
+{
+	fprintf(stderr, "Try 'msrsave --help' for more information.\n");
+	return USAGE;
+}
+
 static int wrong(const char *why, const char *what)
 {
 	warnx("%s%s", why, what);
-	fprintf(stderr, "Try 'msrsave --help' for more information.\n");
-	return USAGE;
+	return try_help();
 }
 
 int options_parse(struct options *options, int argc, char *argv[])
@@ -84,7 +89,7 @@ int options_parse(struct options *options, int argc, char *argv[])
 			printf("msrsave %s\n", VERSION);
 			return ALL_DONE;
 		default:
-			return wrong("the command line is wrong", "");
+			return try_help();	/* getopt has said why */
 		}
 	}
 	if (!options->restore && options->dry_run)

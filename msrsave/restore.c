@@ -208,7 +208,8 @@ static int restore_state(const struct options *options, const struct state *stat
 	bool partly, forbidden;
 	int status;
 
-	if (!is_fit(options, state, node) && !options->force)
+	/* Forced, what it says is a warning. */
+	if (!(options->force && options->quiet) && !is_fit(options, state, node) && !options->force)
 		return NOTHING_DONE;
 	partly = choose_cpus(options, state, node, &cpus);
 	if (cpus_empty(&cpus))

@@ -183,6 +183,9 @@ static int save_node(const struct options *options, struct node *node, struct st
 	if (cpus_empty(&state->cpus))
 		return NOTHING_DONE;
 
+	if (count_writable(&state->list) == 0 && !options->quiet)
+		warnx("%s: Warning: it lets nothing be written: there is nothing to save",
+		      ALLOWLIST_PATH);
 	status = read_state(state, node->batch);
 	if (status == NOTHING_DONE)
 		return status;

@@ -36,6 +36,9 @@
 #include "../user/cpus.h"
 #include "../user/devices.h"
 
+/* What a file begins with */
+#define STATE_MAGIC		"msrsave-format "
+
 /* Bounds of a file: bytes of it, lines of the list, and registers times CPUs in it */
 #define STATE_MAX_BYTES		(256u << 20)
 #define STATE_MAX_LIST		(32u << 10)
@@ -72,7 +75,7 @@ const char *state_parse(struct state *state, const char *text, size_t len);
 
 /*
  * Whether a file can be saved at @path, as far as can be told before: nothing is
- * there, or a regular file. Returns NULL, or why not.
+ * there, or a file of msrsave's, or an empty one. Returns NULL, or why not.
  */
 const char *state_obstacle(const char *path);
 

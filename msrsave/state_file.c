@@ -14,6 +14,22 @@
 
 #include "state.h"
 
+/* Whether a file has what msrsave wrote, or nothing: returns NULL, or why not. */
+static const char *foreign(const char *path)
+{
+	char start[sizeof(STATE_MAGIC)] = "";
+	FILE *file = fopen(path, "re");
+	size_t len;
+
+	if (!file)
+		return strerror(errno);
+	len = fread(start, 1, strlen(STATE_MAGIC), file);
+	fclose(file);
+	if (len == 0 || strcmp(start, STATE_MAGIC) == 0)
+		return NULL;
+	return "it is there, and not a file of msrsave's";
+}
+
 const char *state_obstacle(const char *path)
 {
 	struct stat status;
@@ -22,7 +38,9 @@ const char *state_obstacle(const char *path)
 		return errno == ENOENT ? NULL : strerror(errno);
 	if (S_ISLNK(status.st_mode))
 		return "it is a symbolic link";
-	return S_ISREG(status.st_mode) ? NULL : "it is not a regular file";
+	if (!S_ISREG(status.st_mode))
+		return "it is not a regular file";
+	return foreign(path);
 }
 
 static int write_all(int fd, const char *text, size_t len)

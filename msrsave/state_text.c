@@ -11,7 +11,7 @@
 
 #include "state.h"
 
-#define MAGIC		"msrsave-format "
+#define MAGIC		STATE_MAGIC
 #define FORMAT		"1"
 #define CRC_KEY		"crc32 "
 #define CRC_LINE_LEN	(strlen(CRC_KEY "0x12345678\n"))

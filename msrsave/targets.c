@@ -60,6 +60,11 @@ static bool accessible(const struct target *target)
 	return !target->err;
 }
 
+static bool watched(const struct target *target)
+{
+	return target->watched && !target->err;
+}
+
 /*
  * A counter that runs on is not expected to hold what was written to it. A register
  * is taken for one if its bits are the lowest, without a gap, and not fewer than any
@@ -67,7 +72,7 @@ static bool accessible(const struct target *target)
  */
 static bool counts(const struct target *target)
 {
-	return differs(target) && target->mask >= COUNTER_MASK &&
+	return differs(target) && target->watched && target->mask >= COUNTER_MASK &&
 	       (target->mask & (target->mask + 1)) == 0 && target->moved &&
 	       !target->fell && ahead(target) <= target->mask / 2;
 }
@@ -143,7 +148,7 @@ int targets_read(struct targets *targets, int batch)
 	return read_picked(targets, batch, accessible);
 }
 
-/* Reads what differs again until it is known of each whether it counts. */
+/* Reads what differs again and again: then it is known of each whether it counts. */
 static int watch(struct targets *targets, int batch)
 {
 	const struct timespec pause = { .tv_nsec = READINGS_MS * 1000000 };
@@ -152,13 +157,14 @@ static int watch(struct targets *targets, int batch)
 	int i;
 
 	for_each_target(target, targets) {
+		target->watched = differs(target);
 		target->moved = false;
 		target->fell = false;
-		any |= differs(target);
+		any |= target->watched;
 	}
 	for (i = 0; any && i < READINGS; i++) {
 		nanosleep(&pause, NULL);
-		if (read_picked(targets, batch, differs))
+		if (read_picked(targets, batch, watched))
 			return -1;
 	}
 	return 0;

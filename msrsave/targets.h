@@ -15,6 +15,7 @@
 struct target {
 	uint32_t msr;
 	uint16_t cpu;
+	bool watched;		/* still differed after the last write */
 	bool moved;		/* changed between two readings after the last write */
 	bool fell;		/* and not upwards */
 	int err;		/* 0, or why it cannot be accessed: left alone from then on */

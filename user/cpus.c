@@ -75,7 +75,7 @@ static bool skip(const char **text, char c)
 
 bool cpus_scan(struct cpus *set, const char **text)
 {
-	unsigned int first, last, step;
+	unsigned int first, last, step, work = 0;
 
 	memset(set, 0, sizeof(*set));
 	do {
@@ -90,6 +90,10 @@ bool cpus_scan(struct cpus *set, const char **text)
 				return false;
 		}
 		if (last < first || last >= CPUS_MAX)
+			return false;
+		/* A list that names the same CPUs over and over is refused. */
+		work += (last - first) / step + 1;
+		if (work > 4 * CPUS_MAX)
 			return false;
 		for (; first <= last; first += step)
 			cpus_add(set, first);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../msr_version.h"
+#include "../../user/version.h"
 #include "msr-allowlist.h"
 
 #ifndef LISTS_DIR
@@ -118,8 +118,7 @@ static int parse_and_run(int argc, char *argv[])
 			help();
 			return GOOD;
 		case 'V':
-			printf("msr-allowlist %u.%u.%u\n", MSR_SAFE_VERSION_u32 >> 16 & 255,
-			       MSR_SAFE_VERSION_u32 >> 8 & 255, MSR_SAFE_VERSION_u32 & 255);
+			printf("msr-allowlist %s\n", VERSION);
 			return GOOD;
 		default:
 			fprintf(stderr, "Try 'msr-allowlist --help' for more information.\n");

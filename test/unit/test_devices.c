@@ -12,12 +12,15 @@
 
 /* What reading the allowlist device gives */
 static const char *content;
+static FILE *failing;
 
 FILE *__wrap_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
 	(void)mode;
 	assert_string_equal(path, "/dev/cpu/msr_allowlist");
+	if (failing)
+		return failing;
 	if (!content) {
 		errno = EACCES;
 		return NULL;
@@ -88,6 +91,35 @@ static void the_list_in_force_is_read(void **state)
 	content = "# MSR      Write mask\n";
 	assert_int_equal(allowlist_read(&list), 0);
 	assert_int_equal(list.count, 0);
+}
+
+/* A device that gives one line, and then fails */
+static ssize_t one_line(void *cookie, char *buf, size_t size)
+{
+	static const char line[] = "0x00000010 0x0000000000000000\n";
+	int *turn = cookie;
+
+	if ((*turn)++ > 0) {
+		errno = EIO;
+		return -1;
+	}
+	assert_true(size >= strlen(line));
+	memcpy(buf, line, strlen(line));
+	return strlen(line);
+}
+
+static void a_list_that_cannot_be_read_to_its_end_is_an_error(void **state)
+{
+	struct allowlist list;
+	int turn = 0;
+
+	(void)state;
+	failing = fopencookie(&turn, "r", (cookie_io_functions_t){ .read = one_line });
+	errno = 0;
+	assert_int_equal(allowlist_read(&list), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(list.count, 0);
+	failing = NULL;
 }
 
 static void a_list_that_cannot_be_read_is_an_error(void **state)
@@ -212,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_list_in_force_is_read),
 		cmocka_unit_test(a_list_that_cannot_be_read_is_an_error),
+		cmocka_unit_test(a_list_that_cannot_be_read_to_its_end_is_an_error),
 		cmocka_unit_test_setup(a_batch_is_as_few_calls_as_can_be, reset),
 		cmocka_unit_test_setup(a_module_short_of_memory_is_asked_for_less, reset),
 		cmocka_unit_test_setup(the_error_of_an_operation_is_not_one_of_the_batch, reset),

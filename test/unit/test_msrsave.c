@@ -23,6 +23,7 @@ enum kind {
 	RUNAWAY,	/* a counter that ignores writes */
 	STUCK,		/* bits of @limit cannot be changed */
 	CLAMPED,	/* to @limit, after it has once been read */
+	RETURNING,	/* is as it should be at every other reading after a pause */
 	TOGGLING,	/* bit 0 with each pause, @limit set: somebody fights for it */
 	DEPENDENT,	/* takes writes only while bit 0 of register @limit is set */
 	FAULTING,	/* a write faults */
@@ -123,6 +124,8 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 	node.pauses++;
 	for (i = 0; i < node.count; i++) {
 		for (cpu = 0; cpu < 256; cpu++) {
+			if (node.registers[i].kind == RETURNING)
+				node.registers[i].values[cpu] = node.pauses % 2 ? 0x10 : 0;
 			if (node.registers[i].kind == TOGGLING)
 				node.registers[i].values[cpu] =
 					(node.registers[i].values[cpu] ^ 1) | node.registers[i].limit;
@@ -174,6 +177,9 @@ static int write_fake(struct fake *fake, unsigned int cpu, uint64_t value)
 	case DEPENDENT:
 		if (!(find(fake->limit)->values[cpu] & 1))
 			return 0;
+		break;
+	case RETURNING:
+		value = 0x10;
 		break;
 	case TOGGLING:
 		value |= fake->limit;
@@ -727,6 +733,31 @@ static void what_goes_to_and_fro_is_not_taken_for_a_counter(void **state)
 	assert_said("0x00000620, CPUs 0-3: bits 0x0000000000000011 did not take: ");
 }
 
+static void what_is_right_at_times_is_not_restored(void **state)
+{
+	(void)state;
+	add_register(0x620, 0xFF, PLAIN, 0);
+	assert_int_equal(RUN(), 0);
+	find(0x620)->kind = RETURNING;
+	memset(find(0x620)->values, 0x10, 4 * sizeof(uint64_t));
+	node.pauses = 0;
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("0x00000620, CPUs 0-3: bits 0x0000000000000010 did not take: ");
+}
+
+static void forced_and_quiet_nothing_is_said_of_the_file(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(), 0);
+	node.host = "node18";
+	assert_int_equal(RUN("-r", "-f"), 0);
+	assert_int_equal(lines_of(said), 1);
+	assert_int_equal(RUN("-r", "-f", "-q"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(RUN("-r", "-q"), 3);
+	assert_int_equal(lines_of(said), 1);
+}
+
 static void a_register_that_depends_on_a_later_one_is_written_again(void **state)
 {
 	(void)state;
@@ -959,7 +990,11 @@ static void an_empty_list_is_nothing_to_save(void **state)
 
 	(void)state;
 	node.count = 0;
+	assert_int_equal(RUN("-q"), 0);
+	assert_string_equal(said, "");
 	assert_int_equal(RUN("-v"), 0);
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: Warning: it lets nothing be "
+			    "written: there is nothing to save\n");
 	assert_printed("/state: 0 values of 4 CPUs saved\n");
 	assert_int_equal(RUN("-r"), 0);
 	node.count = count;
@@ -1008,6 +1043,8 @@ int main(void)
 		node_test(a_counter_that_runs_on_is_no_error),
 		node_test(what_does_not_take_is_told_register_by_register),
 		node_test(what_goes_to_and_fro_is_not_taken_for_a_counter),
+		node_test(what_is_right_at_times_is_not_restored),
+		node_test(forced_and_quiet_nothing_is_said_of_the_file),
 		node_test(a_register_that_depends_on_a_later_one_is_written_again),
 		node_test(a_register_that_faults_before_a_later_one_is_written_again),
 		node_test(a_register_that_was_not_saved_is_told),

@@ -565,6 +565,21 @@ static void what_is_no_regular_file_is_refused(void **state_)
 	state_free(&state);
 }
 
+static void a_file_of_another_kind_is_not_replaced(void **state_)
+{
+	struct state state;
+
+	(void)state_;
+	load_example(&state);
+	write_other(path, "precious");
+	assert_string_equal(state_obstacle(path), "it is there, and not a file of msrsave's");
+	assert_string_equal(state_save(&state, path, &replaced), "it is there, and not a file of msrsave's");
+	assert_holds(path, "precious");
+	write_other(path, "");
+	assert_null(state_save(&state, path, &replaced));
+	state_free(&state);
+}
+
 static void what_is_not_there_cannot_be_loaded_nor_its_folder_saved_to(void **state_)
 {
 	struct state state, loaded;
@@ -585,7 +600,7 @@ static void assert_not_replaced(const struct state *state, const char *reason)
 	replaced = true;
 	assert_string_equal(state_save(state, path, &replaced), reason);
 	assert_false(replaced);
-	assert_holds(path, "the file before");
+	assert_holds(path, "msrsave-format of the file before");
 }
 
 static void a_disk_that_is_full_leaves_the_file_before(void **state_)
@@ -594,7 +609,7 @@ static void a_disk_that_is_full_leaves_the_file_before(void **state_)
 
 	(void)state_;
 	load_example(&state);
-	write_other(path, "the file before");
+	write_other(path, "msrsave-format of the file before");
 	failing_fsync = 1;
 	assert_not_replaced(&state, "No space left on device");
 	failing_fsync = 0;
@@ -609,7 +624,7 @@ static void a_rename_that_fails_leaves_the_file_before(void **state_)
 
 	(void)state_;
 	load_example(&state);
-	write_other(path, "the file before");
+	write_other(path, "msrsave-format of the file before");
 	failing_rename = true;
 	assert_not_replaced(&state, "Input/output error");
 	state_free(&state);
@@ -671,7 +686,7 @@ static void a_folder_that_is_not_synced_has_the_new_file(void **state_)
 
 	(void)state_;
 	load_example(&state);
-	write_other(path, "the file before");
+	write_other(path, "msrsave-format of the file before");
 	failing_fsync = 2;
 	assert_string_equal(state_save(&state, path, &replaced), "No space left on device");
 	assert_true(replaced);
@@ -743,6 +758,7 @@ int main(void)
 		file_test(a_state_is_saved_and_loaded),
 		file_test(a_symbolic_link_is_not_followed),
 		file_test(what_is_no_regular_file_is_refused),
+		file_test(a_file_of_another_kind_is_not_replaced),
 		file_test(what_is_not_there_cannot_be_loaded_nor_its_folder_saved_to),
 		file_test(a_disk_that_is_full_leaves_the_file_before),
 		file_test(a_rename_that_fails_leaves_the_file_before),
