@@ -32,8 +32,10 @@ help:
 	@echo 'make load       load it; make unload takes it away'
 	@echo 'make examples   build the example programs, into build/'
 	@echo 'make lists      write allowlists/al_* anew from their table'
+	@echo 'make spank      build the plugin for Slurm; make install-spank installs it'
 	@echo 'make demo       show it working, in a virtual machine'
 	@echo 'make check      run all tests, on this machine and in virtual machines'
+	@echo 'make check-slurm    run those of the plugin for Slurm, in a virtual machine'
 	@echo 'make check-kernels  run them in virtual machines of other kernels'
 	@echo 'make check-debug    run them in kernels built to find mistakes'
 	@echo 'make fuzz       try random lists and random calls on the devices'
@@ -106,6 +108,29 @@ lists:
 build/%: examples/%.c $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
+
+# Where Slurm looks for its plugins: a folder in a place that depends on the distribution
+prefix ?= /usr/local
+sbindir ?= $(prefix)/sbin
+spankdir ?= $(or $(patsubst %/auth_munge.so,%,$(firstword $(wildcard \
+	/usr/lib/*/slurm-wlm/auth_munge.so /usr/lib*/slurm/auth_munge.so))),$(if \
+	$(wildcard /etc/debian_version),/usr/lib/$(shell $(CC) -print-multiarch)/slurm-wlm,/usr/lib64/slurm))
+
+spank: build/spank_msrsave.so
+
+build/spank_msrsave.so: msrsave/spank_msrsave.c
+	@echo '#include <slurm/spank.h>' | $(CC) $(CPPFLAGS) -E -x c - > /dev/null 2>&1 || \
+		{ echo "No slurm/spank.h: apt-get install libslurm-dev" \
+		"(slurm-devel where there is dnf)" >&2; exit 1; }
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -fPIC -shared $(LDFLAGS) -o $@ $<
+
+install-spank: spank
+	install -D -m 644 build/spank_msrsave.so "$(DESTDIR)$(spankdir)/spank_msrsave.so"
+	@echo 'It takes effect with this line in plugstack.conf, beside slurm.conf of each node:'
+	@echo 'required $(spankdir)/spank_msrsave.so msrsave=$(sbindir)/msrsave'
+
+.PHONY: spank install-spank
 
 # What demo, check and bench build is apart from what the user builds.
 
@@ -197,6 +222,16 @@ $(BENCHES): | packages
 check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES) \
 		build/unit/msr-allowlist
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_FILES="$(GUEST_FILES)" test/check "$(KERNEL_FILES)"
+
+packages-slurm: packages
+	@test/vm/need -s munge slurm-client slurmctld slurmd libslurm-dev
+
+check-slurm: packages-slurm build/vm/msr-safe.ko build/demo/msr
+	@rm -rf build/slurm
+	@$(MAKE) -s msrsave install-spank DESTDIR=build/slurm/installed > /dev/null
+	@test/slurm/check "$(KERNEL_FILES)"
+
+.PHONY: packages-slurm check-slurm
 
 # By names as test/vm/target takes them
 KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
