@@ -157,6 +157,9 @@ build/unit/test_cpus: user/cpus.c
 build/unit/test_cpus: WRAPPED := fopen
 build/unit/test_devices: user/devices.c
 build/unit/test_devices: WRAPPED := fopen ioctl
+build/unit/test_energy: examples/energy.h
+build/unit/test_power: $(wildcard examples/*.h) examples/power.c
+build/unit/test_power: WRAPPED := open fopen ioctl clock_gettime clock_nanosleep
 build/unit/test_options: msrsave/options.c $(USER)
 build/unit/test_msrsave: $(filter-out msrsave/msrsave.c,$(MSRSAVE)) $(USER)
 build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_online \
@@ -171,7 +174,8 @@ build/unit/%: test/unit/%.c test/unit/unit.h $(PUBLIC_HEADERS) \
 		$(wildcard user/*.h msrsave/*.h allowlists/msr-allowlist/*.h)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
-		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter-out msr_%,$(filter %.c,$^)) -lcmocka
+		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
+		$(filter-out msr_% examples/%,$(filter %.c,$^)) -lcmocka
 
 GUEST_COMMON := test/guest/guest.c test/guest/guest.h msr_safe.h msr_version.h
 define build-guest-program
@@ -210,7 +214,7 @@ FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
 
 # What guests are given besides the modules
 GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-allowlist \
-	allowlists
+	build/power allowlists
 
 packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)
@@ -273,7 +277,7 @@ build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
 
-$(EXAMPLES): examples/cpus.h
+$(EXAMPLES): $(wildcard examples/*.h)
 
 demo: build/vm/msr-safe.ko build/demo/msr
 	@$(MAKE) -s examples

@@ -7,32 +7,20 @@
 
 #define _GNU_SOURCE
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "../msr_safe.h"
-#include "../msr_version.h"
+#include "batch.h"
 #include "cpus.h"
 
 #define MSR_TIME_STAMP_COUNTER	0x10
 
-#define BATCH		"/dev/cpu/msr_batch"
 #define PRESENT		"/sys/devices/system/cpu/present"
-
-#define CLEAR_SCREEN	"\033[H\033[J"
-
-#define EXIT_USAGE	2
-#define EXIT_SETUP	3
 
 enum view { RAW, DELTA, RATE };
 
@@ -51,85 +39,6 @@ struct before {
 	uint64_t value;
 	double time;
 };
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static void sleep_until(double time)
-{
-	struct timespec ts = { .tv_sec = time };
-
-	ts.tv_nsec = (time - ts.tv_sec) * 1e9;
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-		;
-}
-
-/* What to do about an error of the device, or nothing known to do */
-static const char *advice(int error)
-{
-	switch (error) {
-	case ENOENT:
-		return "\nIs the module loaded? As root: insmod msr-safe.ko";
-	case EACCES:
-		return "\nThe permissions of the file do not let you.\n"
-		       "Ask the administrator to let you in, or become root.";
-	case ENOPROTOOPT:
-		return "\nThis program is built for another version than the module: compare\n"
-		       "msr_version.h with /dev/cpu/msr_safe_version, and build it again.";
-	default:
-		return "";
-	}
-}
-
-static int open_batch(void)
-{
-	int fd = open(BATCH, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		errx(EXIT_SETUP, "%s: %s%s", BATCH, strerror(errno), advice(errno));
-	return fd;
-}
-
-static const char *op_error(int error)
-{
-	switch (error) {
-	case -ENXIO:
-		return "offline";
-	case -EACCES:
-		return "not in the allowlist";
-	case -EIO:
-		return "no such register";
-	default:
-		return strerror(-error);
-	}
-}
-
-/* Reads all. Errors of operations are left to be shown; those of the call itself end it. */
-static void sample(int fd, struct msr_batch_op *ops, unsigned int count)
-{
-	struct msr_batch_array batch = {
-		.numops = count,
-		.version = MSR_SAFE_VERSION_u32,
-		.ops = ops,
-	};
-	unsigned int i;
-	int error;
-
-	for (i = 0; i < count; i++)
-		ops[i].err = 0;
-	if (ioctl(fd, X86_IOC_MSR_BATCH, &batch) == 0)
-		return;
-	error = errno;
-	for (i = 0; i < count; i++)
-		if (ops[i].err)
-			return;
-	errx(EXIT_FAILURE, "%s: %s%s", BATCH, strerror(error), advice(error));
-}
 
 /* It makes no sense to begin with a register that nobody may read. */
 static void check_listed(const struct msr_batch_op *op)
@@ -201,7 +110,7 @@ static void watch(const struct options *options)
 	for (done = 0; !options->count || done < options->count; done++) {
 		if (done)
 			sleep_until(tick += options->interval);
-		sample(fd, ops, count);
+		run_batch(fd, ops, count);
 		if (!done)
 			check_listed(&ops[0]);
 		show(ops, count, before, now(), options);
@@ -228,36 +137,6 @@ static void usage(FILE *out)
 	      "\n"
 	      "Exit status: 0 shown as often as asked; 1 an error; 2 wrong usage; 3 the module,\n"
 	      "the permissions or the allowlist are not set up for it.\n", out);
-}
-
-static void bad_option(const char *what, const char *value)
-{
-	warnx("%s: not %s", value, what);
-	usage(stderr);
-	exit(EXIT_USAGE);
-}
-
-static unsigned long number(const char *text, unsigned long max, const char *what)
-{
-	unsigned long value;
-	char *end;
-
-	errno = 0;
-	value = strtoul(text, &end, 0);
-	if (errno || end == text || *end || strchr(text, '-') || value > max)
-		bad_option(what, text);
-	return value;
-}
-
-static double seconds(const char *text)
-{
-	double value;
-	char *end;
-
-	value = strtod(text, &end);
-	if (end == text || *end || !(value >= 0.001 && value <= 86400))
-		bad_option("an interval of 0.001 to 86400 seconds", text);
-	return value;
 }
 
 int main(int argc, char **argv)
@@ -288,9 +167,7 @@ int main(int argc, char **argv)
 			options.interval = seconds(optarg);
 			break;
 		case 'n':
-			options.count = number(optarg, UINT32_MAX, "a count");
-			if (!options.count)
-				bad_option("a count", optarg);
+			options.count = how_often(optarg);
 			break;
 		case RAW:
 		case DELTA:
