@@ -505,6 +505,18 @@ static void a_duplicate_is_enotuniq_and_empties_the_list(void **state)
 	assert_twice("0x402 0xff\n0x10 0\n0x11 0\n020 0\n");
 }
 
+static void a_write_at_an_offset_is_espipe(void **state)
+{
+	int fd = open_path(LIST_PATH, O_WRONLY);
+
+	(void)state;
+	load_list(OLD);
+	assert_fails(pwrite(fd, "0x10 0", 6, 0), ESPIPE);
+	assert_fails(pwrite(fd, "0x10 0", 6, 8), ESPIPE);
+	assert_output(old_output);
+	close(fd);
+}
+
 /* read(2) and llseek(2) */
 
 static void a_read_of_under_60_bytes_is_e2big(void **state)
@@ -1037,6 +1049,7 @@ int main(void)
 		promise(memory_that_is_not_there_is_efault),
 		promise(the_longest_text_is_131073_bytes),
 		promise(a_duplicate_is_enotuniq_and_empties_the_list),
+		promise(a_write_at_an_offset_is_espipe),
 		promise(a_read_of_under_60_bytes_is_e2big),
 		promise(reads_of_60_bytes_give_the_whole_list),
 		promise(the_file_can_be_sought_in_and_read_again),
