@@ -24,12 +24,16 @@ UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.
 GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/test_*.c))
 DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
 
-all: modules msrsave msr-allowlist
+all: modules programs
 
 help:
 	@echo 'make            build msr-safe.ko for the running kernel (KDIR= for another), the tools'
 	@echo 'make modules    build msr-safe.ko alone; so make msrsave, make msr-allowlist'
 	@echo 'make load       load it; make unload takes it away'
+	@echo 'make install    install programs, manuals, lists, udev rules and the service below'
+	@echo '                prefix= and DESTDIR=; make uninstall takes them away'
+	@echo 'make modules_install  install the module; make dkms-install has dkms do it,'
+	@echo '                for each kernel to come; make sign KEY= CERT= signs it before'
 	@echo 'make examples   build the example programs, into build/'
 	@echo 'make lists      write allowlists/al_* anew from their table'
 	@echo 'make spank      build the plugin for Slurm; make install-spank installs it'
@@ -68,9 +72,6 @@ USER := user/cpus.c user/devices.c
 MSRSAVE := $(filter-out msrsave/spank%,$(wildcard msrsave/*.c))
 PUBLIC_HEADERS := msr_safe.h msr_version.h
 
-PREFIX ?= /usr/local
-LISTS_DIR ?= $(PREFIX)/share/msr-safe/allowlists
-
 BUILD_PROGRAM = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)
 
 # How programs were built: with another label of the version they are built anew.
@@ -107,7 +108,9 @@ lists:
 
 build/%: examples/%.c $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
+	$(CC) -I. $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
+
+include packaging/install.mk
 
 # Where Slurm looks for its plugins: a folder in a place that depends on the distribution
 prefix ?= /usr/local
@@ -159,6 +162,7 @@ build/unit/test_devices: user/devices.c
 build/unit/test_devices: WRAPPED := fopen ioctl
 build/unit/test_energy: examples/energy.h
 build/unit/test_power: $(wildcard examples/*.h) examples/power.c
+build/unit/test_power: CPPFLAGS += -I.
 build/unit/test_power: WRAPPED := open fopen ioctl clock_gettime clock_nanosleep
 build/unit/test_options: msrsave/options.c $(USER)
 build/unit/test_msrsave: $(filter-out msrsave/msrsave.c,$(MSRSAVE)) $(USER)

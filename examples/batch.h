@@ -16,8 +16,8 @@
 #include <sys/ioctl.h>
 #include <time.h>
 
-#include "../msr_safe.h"
-#include "../msr_version.h"
+#include <msr_safe.h>
+#include <msr_version.h>
 
 #define BATCH		"/dev/cpu/msr_batch"
 

@@ -27,8 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../msr_safe.h"
-#include "../msr_version.h"
+#include <msr_safe.h>
+#include <msr_version.h>
 #include "cpus.h"
 
 #define MSR_MPERF	0xE7

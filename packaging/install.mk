@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Installing, for users and for packagers; part of the Makefile.
+
+INSTALL ?= install
+prefix ?= $(or $(PREFIX),/usr/local)
+sbindir ?= $(prefix)/sbin
+libexecdir ?= $(prefix)/libexec
+includedir ?= $(prefix)/include
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
+bashcompletiondir ?= $(datadir)/bash-completion/completions
+udevrulesdir ?= $(prefix)/lib/udev/rules.d
+systemdsystemunitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+modprobedir ?= $(prefix)/lib/modprobe.d
+dkmsdir ?= /usr/src/msr-safe-$(RELEASE)
+
+RELEASE = $(shell awk '/define MSR_SAFE_VERSION_(MAJOR|MINOR|PATCH)/ \
+	{ printf "%s%s", dot, $$3; dot = "." }' msr_version.h)
+LISTS_DIR = $(datadir)/msr-safe/allowlists
+LISTS := $(filter-out %/demo %/generate %/generate.awk %/msr-allowlist,$(wildcard allowlists/*))
+MANUALS := $(wildcard man/*.[1-9] msrsave/*.[1-9])
+
+PROGRAMS := build/msrsave build/msr-allowlist
+
+# What goes where: mode, path, file
+place = $(foreach file,$(3),$(1):$(2)/$(notdir $(file)):$(file))
+INSTALLED = $(call place,755,$(sbindir),$(PROGRAMS)) \
+	$(call place,755,$(libexecdir)/msr-safe,build/install/service) \
+	$(call place,644,$(includedir),$(PUBLIC_HEADERS)) \
+	$(call place,644,$(LISTS_DIR),$(LISTS)) \
+	$(foreach page,$(MANUALS),$(call place,644,$(mandir)/man$(subst .,,$(suffix $(page))),$(page))) \
+	$(call place,644,$(bashcompletiondir),$(wildcard packaging/completion/*)) \
+	$(call place,644,$(udevrulesdir),packaging/udev/70-msr-safe.rules) \
+	$(call place,644,$(systemdsystemunitdir),build/install/msr-safe.service) \
+	$(call place,644,$(sysusersdir),packaging/sysusers/msr-safe.conf) \
+	$(call place,644,$(modprobedir),packaging/modprobe/msr-safe.conf)
+
+# Made anew when the places above have changed, and only then: who installs as root leaves
+# nothing of root's in build/.
+SERVICE := build/install/service build/install/msr-safe.service
+build/install/%: packaging/systemd/%.in always
+	@mkdir -p $(@D)
+	@sed 's|@libexecdir@|$(libexecdir)|; s|@sbindir@|$(sbindir)|' $< > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+programs: $(PROGRAMS) $(SERVICE)
+
+install: programs
+	@set -e; for file in $(INSTALLED); do \
+		set -- $$(echo $$file | tr : ' '); \
+		$(INSTALL) -D -m $$1 $$3 "$(DESTDIR)$$2"; \
+		[ ! -L $$3 ] || ln -sf "$$(readlink $$3)" "$(DESTDIR)$$2"; \
+	done
+ifndef DESTDIR
+	@echo 'Next, as root: make modules_install (or dkms-install), systemd-sysusers,'
+	@echo 'udevadm control --reload, systemctl daemon-reload, systemctl enable --now msr-safe'
+endif
+
+uninstall:
+	@set -e; for file in $(INSTALLED); do \
+		set -- $$(echo $$file | tr : ' '); \
+		rm -f "$(DESTDIR)$$2"; \
+	done
+	@for directory in $(LISTS_DIR) $(datadir)/msr-safe $(libexecdir)/msr-safe; do \
+		[ ! -d "$(DESTDIR)$$directory" ] || \
+			rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$directory"; \
+	done
+
+modules_install: modules
+	$(MAKE) -C "$(KDIR)" M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH="$(DESTDIR)") modules_install
+
+# With the kernel's own program, and the digest that the kernel is set up with
+MODULE ?= msr-safe.ko
+sign:
+	@test -n "$(KEY)" -a -n "$(CERT)" || \
+		{ echo "usage: make sign KEY=FILE CERT=FILE [MODULE=FILE]" >&2; exit 1; }
+	@test -f "$(MODULE)" || { echo "There is no $(MODULE): make modules builds it." >&2; exit 1; }
+	"$(KDIR)/scripts/sign-file" "$$(sed -n 's/^CONFIG_MODULE_SIG_HASH="\(.*\)"/\1/p' \
+		"$(KDIR)/include/config/auto.conf" | grep . || echo sha256)" \
+		"$(KEY)" "$(CERT)" "$(MODULE)"
+
+dkms-source:
+	$(INSTALL) -d "$(DESTDIR)$(dkmsdir)"
+	$(INSTALL) -m 644 dkms.conf $(SOURCES) "$(DESTDIR)$(dkmsdir)"
+
+dkms-install: dkms-source
+ifndef DESTDIR
+	! dkms status msr-safe/$(RELEASE) | grep -q . || dkms remove msr-safe/$(RELEASE) --all
+	dkms install msr-safe/$(RELEASE)
+endif
+
+dkms-uninstall:
+	dkms remove msr-safe/$(RELEASE) --all
+	rm -rf "$(dkmsdir)"
+
+dist:
+	@mkdir -p build
+	git archive --prefix=msr-safe-$(RELEASE)/ -o build/msr-safe-$(RELEASE).tar.gz HEAD
+
+.PHONY: programs install uninstall modules_install sign dkms-source dkms-install dkms-uninstall dist always
