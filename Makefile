@@ -42,6 +42,7 @@ help:
 	@echo 'make check-slurm    run those of the plugin for Slurm, in a virtual machine'
 	@echo 'make check-kernels  run them in virtual machines of other kernels'
 	@echo 'make check-debug    run them in kernels built to find mistakes'
+	@echo 'make check-secure-boot  run a kernel that takes only signed modules, and sign one'
 	@echo 'make fuzz       try random lists and random calls on the devices'
 	@echo 'make bench      print what an access costs, in virtual machines'
 	@echo 'make style      check the style of the sources'
@@ -246,6 +247,10 @@ KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
 check-kernels: $(GUEST_FILES)
 	@GUEST_FILES="$(GUEST_FILES)" test/kernels $(KERNELS)
 
+check-secure-boot: build/vm/msr-safe.ko
+	@test/vm/need ovmf sbsigntool openssl
+	@test/secureboot/check "$(KERNEL_FILES)" "/lib/modules/$(KERNEL)/build" $<
+
 check-debug: $(GUEST_FILES) $(DEBUG_TESTS) build/debug/irqsoff
 	@GUEST_FILES="$(GUEST_FILES)" DEBUG_TESTS="$(DEBUG_TESTS)" test/debug/run
 
@@ -275,7 +280,7 @@ style: packages
 	@test/style $(KERNEL)
 
 .PHONY: all always help modules msrsave msr-allowlist lists clean load unload examples packages \
-	packages-check check check-kernels check-debug fuzz bench style
+	packages-check check check-kernels check-debug check-secure-boot fuzz bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)
