@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For a Spack repository of a site's own, as packages/msr-safe/package.py. It builds the
+# programs; the kernel module, the udev rules and the service are root's to install.
+
+from spack.package import *
+
+
+class MsrSafe(MakefilePackage):
+    """Access to model-specific registers by an allowlist: programs, lists and C header"""
+
+    homepage = "https://github.com/LLNL/msr-safe"
+    git = "https://github.com/LLNL/msr-safe.git"
+
+    version("main", branch="main")
+
+    requires("target=x86_64:")
+    requires("platform=linux")
+
+    build_targets = ["programs"]
+
+    def edit(self, spec, prefix):
+        env["prefix"] = prefix
