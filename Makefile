@@ -114,8 +114,6 @@ build/%: examples/%.c $(PUBLIC_HEADERS)
 include packaging/install.mk
 
 # Where Slurm looks for its plugins: a folder in a place that depends on the distribution
-prefix ?= /usr/local
-sbindir ?= $(prefix)/sbin
 spankdir ?= $(or $(patsubst %/auth_munge.so,%,$(firstword $(wildcard \
 	/usr/lib/*/slurm-wlm/auth_munge.so /usr/lib*/slurm/auth_munge.so))),$(if \
 	$(wildcard /etc/debian_version),/usr/lib/$(shell $(CC) -print-multiarch)/slurm-wlm,/usr/lib64/slurm))
