@@ -39,9 +39,10 @@ static int check(const struct options *options, const char *path)
 	       processor.known ? ", " : ", which is not known",
 	       processor.known ? processor.known->name : "");
 	if (findings.denied + findings.others)
-		printf("%u findings\n", findings.denied + findings.others);
+		printf("%u findings", findings.denied + findings.others);
 	else
-		printf("nothing found\n");
+		printf("nothing found");
+	printf("%s\n", list.err ? ", but refused" : "");
 	status = list.err || findings.denied || findings.others ? NOT_GOOD : GOOD;
 	list_free(&list);
 	return status;

@@ -45,6 +45,10 @@ int command_probe(const struct options *options);
 /* Says what is wrong with the command line. Returns USAGE. */
 int wrong_usage(const char *why, const char *what);
 
+/* The processor of a maker, intel or amd, with that in EAX of CPUID 1 */
+struct processor processor_of(const struct tables *tables, const char *maker,
+			      unsigned int signature);
+
 /* The processor that this runs on */
 struct processor processor_here(const struct tables *tables);
 

@@ -22,23 +22,31 @@ static const char *maker(void)
 	return "";
 }
 
+struct processor processor_of(const struct tables *tables, const char *maker,
+			      unsigned int signature)
+{
+	struct processor processor = {
+		.family = signature >> 8 & 0xf,
+		.model = signature >> 4 & 0xf,
+	};
+
+	if (processor.family == 6 || processor.family == 15)
+		processor.model += signature >> 12 & 0xf0;
+	if (processor.family == 15)
+		processor.family += signature >> 20 & 0xff;
+	processor.known = tables_model(tables, processor.family, processor.model);
+	if (processor.known && !model_has(processor.known, maker))
+		processor.known = NULL;
+	return processor;
+}
+
 struct processor processor_here(const struct tables *tables)
 {
-	struct processor processor = { 0 };
 	unsigned int eax, ebx, ecx, edx;
 
 	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
-		return processor;
-	processor.family = eax >> 8 & 0xf;
-	processor.model = eax >> 4 & 0xf;
-	if (processor.family == 6 || processor.family == 15)
-		processor.model += eax >> 12 & 0xf0;
-	if (processor.family == 15)
-		processor.family += eax >> 20 & 0xff;
-	processor.known = tables_model(tables, processor.family, processor.model);
-	if (processor.known && !model_has(processor.known, maker()))
-		processor.known = NULL;
-	return processor;
+		return (struct processor){ 0 };
+	return processor_of(tables, maker(), eax);
 }
 
 /* Reads one or two hexadecimal digits, and moves *@text past them. Returns how many. */

@@ -129,7 +129,7 @@ only_the_groups_that_were_named_are_decided()
 every_list_is_good()
 {
 	tool check allowlists/al_??_??
-	exits 0 && [ ! -s "$work/err" ] && [ "$(grep -c 'nothing found' "$work/out")" = "$(models | wc -l)" ]
+	exits 0 && [ ! -s "$work/err" ] && [ "$(grep -c 'nothing found$' "$work/out")" = "$(models | wc -l)" ]
 }
 
 # refused LINE WHY TEXT...   TEXT as printf takes it
@@ -140,7 +140,8 @@ refused()
 	# shellcheck disable=SC2059	# it is the format
 	printf "$@" > "$work/list"
 	tool check "$work/list"
-	exits 1 && says "msr-allowlist: $work/list: line $line: $why; the module refuses the list"
+	exits 1 && prints ', but refused' &&
+		says "msr-allowlist: $work/list: line $line: $why; the module refuses the list"
 }
 
 the_module_is_spoken_for()
@@ -219,7 +220,9 @@ one_bad_list_among_good_ones_is_found()
 {
 	echo 'x' > "$work/bad"
 	tool check allowlists/al_06_8F "$work/bad" "$work/missing" allowlists/al_06_55
-	exits 1 && says "$work/missing: No such file" && [ "$(wc -l < "$work/out")" = 3 ]
+	exits 1 && says "$work/missing: No such file" && [ "$(wc -l < "$work/out")" = 3 ] || return 1
+	tool check "$work"
+	exits 1 && says "$work: Is a directory" && prints_nothing
 }
 
 differences_are_printed_from_both_sides()

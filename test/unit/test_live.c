@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * msr-allowlist load, show and probe on a node that is made up: its list, and which of its
- * CPUs has which register. Run in the top directory.
+ * CPUs has which register; and which processor a node has. Run in the top directory.
  */
 
 #include "unit.h"
@@ -213,6 +213,21 @@ static void a_write_that_is_cut_is_said(void **state)
 	assert_non_null(strstr(said, ": 10 of "));
 }
 
+/* What is read back is another list, so none is GOOD; the writes tell. */
+static void denied_bits_of_this_model_are_written_only_by_force(void **state)
+{
+	(void)state;
+	assert_int_equal(load("0xD10 0x100000\n"), NOT_GOOD);
+	assert_int_equal(writes, 1);
+	options.cpu = "06_3E";
+	assert_int_equal(load("0xD10 0x100000\n"), NOT_GOOD);
+	assert_int_equal(writes, 1);
+	assert_non_null(strstr(said, "not loaded; --force"));
+	options.force = true;
+	assert_int_equal(load("0xD10 0x100000\n"), NOT_GOOD);
+	assert_int_equal(writes, 2);
+}
+
 static void show_prints_the_list_with_names(void **state)
 {
 	(void)state;
@@ -282,6 +297,38 @@ static void a_batch_that_fails_is_said(void **state)
 	assert_non_null(strstr(said, "/dev/cpu/msr_batch"));
 }
 
+static void a_processor_is_known_by_its_maker_and_signature(void **state)
+{
+	static const struct {
+		const char *maker;
+		unsigned int signature, family, model;
+		const char *key;
+	} processors[] = {
+		{ "intel", 0x000206D7, 0x06, 0x2D, "06_2D" },
+		{ "intel", 0x000806F8, 0x06, 0x8F, "06_8F" },
+		{ "amd", 0x00830F10, 0x17, 0x31, "17_31" },
+		{ "amd", 0x00A00F11, 0x19, 0x01, "19_01" },
+		{ "amd", 0x00B00F21, 0x1A, 0x02, "1A_02" },
+		{ "intel", 0x00000F43, 0x0F, 0x04, NULL },
+		{ "intel", 0x00A00F11, 0x19, 0x01, NULL },	/* another maker's */
+		{ "amd", 0x000806F8, 0x06, 0x8F, NULL },
+		{ "", 0x000806F8, 0x06, 0x8F, NULL },
+	};
+	struct processor processor;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(processors); i++) {
+		processor = processor_of(&options.tables, processors[i].maker,
+					 processors[i].signature);
+		assert_int_equal(processor.family, processors[i].family);
+		assert_int_equal(processor.model, processors[i].model);
+		assert_int_equal(!processor.known, !processors[i].key);
+		if (processor.known)
+			assert_string_equal(processor.known->key, processors[i].key);
+	}
+}
+
 #define node_test(test)	cmocka_unit_test_setup_teardown(test, make_node, forget_node)
 
 int main(void)
@@ -290,12 +337,14 @@ int main(void)
 		node_test(load_writes_once_and_finds_what_it_wrote),
 		node_test(what_is_not_what_was_loaded_is_said),
 		node_test(a_write_that_is_cut_is_said),
+		node_test(denied_bits_of_this_model_are_written_only_by_force),
 		node_test(show_prints_the_list_with_names),
 		node_test(probe_prints_nothing_if_all_is_there),
 		node_test(probe_prints_what_is_lacking_and_where),
 		node_test(prune_leaves_out_what_no_cpu_has),
 		node_test(what_was_not_read_is_not_lacking),
 		node_test(a_batch_that_fails_is_said),
+		node_test(a_processor_is_known_by_its_maker_and_signature),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
