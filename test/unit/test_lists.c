@@ -311,6 +311,7 @@ static const struct {
 	{ 0x000001B2, UINT64_MAX, "interrupts" },
 	{ 0x00000200, UINT64_MAX, "physical memory" },
 	{ 0xC001001A, UINT64_MAX, "physical memory" },
+	{ 0x4B564D01, UINT64_MAX, "physical memory, by KVM" },
 	{ 0x0000009E, UINT64_MAX, "SMM" },
 	{ 0xC0010111, UINT64_MAX, "SMM" },
 	{ 0x00000079, UINT64_MAX, "microcode" },
