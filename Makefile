@@ -40,6 +40,7 @@ help:
 	@echo 'make demo       show it working, in a virtual machine'
 	@echo 'make check      run all tests, on this machine and in virtual machines'
 	@echo 'make check-slurm    run those of the plugin for Slurm, in a virtual machine'
+	@echo 'make check-install  those of the packages, in a system that starts with them'
 	@echo 'make check-kernels  run them in virtual machines of other kernels'
 	@echo 'make check-debug    run them in kernels built to find mistakes'
 	@echo 'make check-secure-boot  run a kernel that takes only signed modules, and sign one'
@@ -239,6 +240,12 @@ check-slurm: packages-slurm build/vm/msr-safe.ko build/demo/msr
 	@test/slurm/check "$(KERNEL_FILES)"
 
 .PHONY: packages-slurm check-slurm
+
+check-install: packages
+	@mkdir -p build
+	@test/install/check "$(KERNEL_FILES)" "$(KERNEL)"
+
+.PHONY: check-install
 
 # By names as test/vm/target takes them
 KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
