@@ -105,7 +105,8 @@ static bool report_unsaved(const struct state *state, const struct cpus *cpus)
 	const struct allowlist_entry *entry;
 	unsigned int cpu;
 
-	for (entry = state->list.entries; entry < state->list.entries + state->list.count; entry++) {
+	for (entry = state->list.entries; entry < state->list.entries + state->list.count;
+	     entry++) {
 		if (entry->mask == 0)
 			continue;
 		for_each_cpu_of(cpu, cpus) {

@@ -118,7 +118,8 @@ static bool lint_name(const struct tables *tables, const struct model *model,
 			strcpy(right, this);
 	}
 	if (named(tables, model, name, &msr))
-		say(list, entry, "%s is 0x%" PRIX32 "%s%s", name, msr, *right ? ", this is " : "", right);
+		say(list, entry, "%s is 0x%" PRIX32 "%s%s", name, msr,
+		    *right ? ", this is " : "", right);
 	else if (*right && like_a_name(name))
 		say(list, entry, "named %s, but this is %s", name, right);
 	else
@@ -172,7 +173,8 @@ struct findings lint(const struct tables *tables, const struct model *model,
 
 		if (denied) {
 			findings.denied++;
-			say(list, entry, "bits 0x%" PRIX64 " must not be writable: %s", denied, reason);
+			say(list, entry, "bits 0x%" PRIX64 " must not be writable: %s", denied,
+			    reason);
 		}
 		if (tables_reg(tables, model, entry->msr, NULL)) {
 			findings.others += lint_bits(tables, model, list, entry, denied);

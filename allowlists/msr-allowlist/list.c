@@ -29,7 +29,8 @@ static void add_entries(struct list *list, struct msr_text *text)
 	rewind_text(text);
 	while (read_entry(text, &entry) > 0) {
 		if ((list->count & (list->count - 1)) == 0)
-			list->entries = reallocarray(list->entries, list->count ? 2 * list->count : 1,
+			list->entries = reallocarray(list->entries,
+						     list->count ? 2 * list->count : 1,
 						     sizeof(*list->entries));
 		if (!list->entries)
 			err(1, "%s", list->path);

@@ -100,7 +100,8 @@ int command_show(const struct options *options)
 		return NOT_GOOD;
 	}
 	for (i = 0; i < list.count; i++)
-		print_entry(options, processor.known, "", list.entries[i].msr, list.entries[i].mask);
+		print_entry(options, processor.known, "", list.entries[i].msr,
+			    list.entries[i].mask);
 	allowlist_free(&list);
 	return GOOD;
 }
@@ -196,7 +197,8 @@ static int report(const struct options *options, const struct model *model,
 		if (lacking(probe, i, &cpus))
 			status = NOT_GOOD;
 		if (!cpus_empty(&cpus)) {
-			print_lacking(options->prune ? stderr : stdout, options, model, entry->msr, &cpus);
+			print_lacking(options->prune ? stderr : stdout, options, model, entry->msr,
+				      &cpus);
 			if (!options->prune)
 				status = NOT_GOOD;
 		}

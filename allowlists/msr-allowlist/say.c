@@ -40,7 +40,8 @@ void print_entry(const struct options *options, const struct model *model, const
 void say_refused(const struct list *list)
 {
 	if (list->line)
-		warnx("%s: line %u: %s; the module refuses the list", list->path, list->line, list->why);
+		warnx("%s: line %u: %s; the module refuses the list", list->path, list->line,
+		      list->why);
 	else
 		warnx("%s: %s; the module refuses the list", list->path, list->why);
 }

@@ -63,7 +63,8 @@ static int no_list(const struct tables *tables, const struct processor *processo
 		    (!nearest || distance(model, processor) < distance(nearest, processor)))
 			nearest = model;
 	}
-	warnx("there is no list for family %02Xh, model %02Xh", processor->family, processor->model);
+	warnx("there is no list for family %02Xh, model %02Xh", processor->family,
+	      processor->model);
 	if (nearest)
 		warnx("the nearest by number is %s, %s: not the same, and its list may be wrong here",
 		      nearest->key, nearest->name);

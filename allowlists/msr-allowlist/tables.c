@@ -107,7 +107,8 @@ static int add_model(struct tables *tables, const struct row *row)
 
 	if (row->count != 3)
 		return wrong(row, "not 3 columns");
-	if (sscanf(row->columns[0], "%2x_%2X%n", &family, &number, &len) != 2 || row->columns[0][len])
+	if (sscanf(row->columns[0], "%2x_%2X%n", &family, &number, &len) != 2 ||
+	    row->columns[0][len])
 		return wrong(row, "not a family and a model, as in 06_8F");
 	tables->models = grow(tables->models, tables->nr_models, sizeof(*model));
 	model = &tables->models[tables->nr_models++];
