@@ -131,6 +131,21 @@ int set_online(unsigned int cpu, bool online)
 	return write_file(path, online ? "1" : "0");
 }
 
+int trace_event(const char *event, bool on)
+{
+	unsigned int cpu, count = cpus_online();
+	char path[128];
+	int err;
+
+	snprintf(path, sizeof(path), "/sys/kernel/tracing/events/%s/enable", event);
+	for (cpu = 1; cpu < count; cpu++)
+		assert_int_equal(set_online(cpu, false), 0);
+	err = write_file(path, on ? "1" : "0");
+	for (cpu = 1; cpu < count; cpu++)
+		assert_int_equal(set_online(cpu, true), 0);
+	return err;
+}
+
 int in_child(bool as_user, int (*function)(void *arg), void *arg)
 {
 	pid_t pid = fork();

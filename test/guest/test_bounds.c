@@ -191,11 +191,11 @@ static void assert_given_back(uint64_t before, uint64_t allowance)
 #define FIRST_MSR	0x402
 
 static const char *const events[] = {
-	TRACING "events/irq_vectors/call_function_entry/enable",
-	TRACING "events/irq_vectors/call_function_exit/enable",
-	TRACING "events/irq_vectors/call_function_single_entry/enable",
-	TRACING "events/irq_vectors/call_function_single_exit/enable",
-	TRACING "events/msr/read_msr/enable",
+	"irq_vectors/call_function_entry",
+	"irq_vectors/call_function_exit",
+	"irq_vectors/call_function_single_entry",
+	"irq_vectors/call_function_single_exit",
+	"msr/read_msr",
 };
 
 static void list_callers_registers(void)
@@ -281,13 +281,17 @@ static void clear_trace(void)
 	close(open_path(TRACING "trace", O_WRONLY | O_TRUNC));
 }
 
+/* Whether events are traced */
+static bool tracing;
+
 static void trace_events(void)
 {
 	unsigned int i;
 
+	tracing = true;
 	set_tracing(false);
 	for (i = 0; i < ARRAY_SIZE(events); i++)
-		if (write_file(events[i], "1"))
+		if (trace_event(events[i], true))
 			fail_msg("this kernel does not have %s", events[i]);
 	clear_trace();
 }
@@ -298,9 +302,10 @@ static void stop_tracing(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(events); i++)
-		assert_int_equal(write_file(events[i], "0"), 0);
+		assert_int_equal(trace_event(events[i], false), 0);
 	clear_trace();
 	set_tracing(true);
+	tracing = false;
 }
 
 /* Interrupts of CPU 0 in which callers were served */
@@ -874,8 +879,8 @@ static int settle(void **state)
 	kill_children();
 	atomic_store(&shared->wrong, 0);
 	close_descriptors();
-	for (i = 0; i < ARRAY_SIZE(events); i++)
-		write_file(events[i], "0");
+	for (i = 0; i < ARRAY_SIZE(events) && tracing; i++)
+		trace_event(events[i], false);
 	loud_console();
 	rmdir(CGROUP);
 	chmod(LIST_PATH, 0600);

@@ -345,10 +345,10 @@ static void the_kernel_s_trace_points_see_every_access(void **state)
 
 	(void)state;
 	put(fd, STORE_A, 0);
-	assert_int_equal(write_file("/sys/kernel/tracing/events/msr/enable", "1"), 0);
+	assert_int_equal(trace_event("msr", true), 0);
 	put(fd, STORE_A, 0xfeedface);
 	get(fd, STORE_A);
-	assert_int_equal(write_file("/sys/kernel/tracing/events/msr/enable", "0"), 0);
+	assert_int_equal(trace_event("msr", false), 0);
 	close(fd);
 
 	trace_fd = open_path(trace, O_RDONLY);
