@@ -34,6 +34,7 @@ help:
 	@echo '                prefix= and DESTDIR=; make uninstall takes them away'
 	@echo 'make modules_install  install the module; make dkms-install has dkms do it,'
 	@echo '                for each kernel to come; make sign KEY= CERT= signs it before'
+	@echo 'make dist       archive the sources of the last commit; make rpm packs that for RPM'
 	@echo 'make examples   build the example programs, into build/'
 	@echo 'make lists      write allowlists/al_* anew from their table'
 	@echo 'make spank      build the plugin for Slurm; make install-spank installs it'

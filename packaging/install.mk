@@ -98,4 +98,9 @@ dist:
 	@mkdir -p build
 	git archive --prefix=msr-safe-$(RELEASE)/ -o build/msr-safe-$(RELEASE).tar.gz HEAD
 
-.PHONY: programs install uninstall modules_install sign dkms-source dkms-install dkms-uninstall dist always
+rpm: dist
+	rpmbuild -ba --define "_topdir $(CURDIR)/build/rpm" --define "_sourcedir $(CURDIR)/build" \
+		$(RPMFLAGS) packaging/rpm/msr-safe.spec
+
+.PHONY: programs install uninstall modules_install sign dkms-source dkms-install dkms-uninstall \
+	dist rpm always

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# For a Spack repository of a site's own, as packages/msr-safe/package.py. It builds the
-# programs; the kernel module, the udev rules and the service are root's to install.
+# For a Spack repository of a site's own, as packages/msr-safe/package.py, with the sources
+# by `spack develop --path SOURCES msr-safe@main`. It builds the programs; the kernel
+# module, the udev rules and the service are root's to install.
 
 from spack.package import *
 
@@ -8,10 +9,7 @@ from spack.package import *
 class MsrSafe(MakefilePackage):
     """Access to model-specific registers by an allowlist: programs, lists and C header"""
 
-    homepage = "https://github.com/LLNL/msr-safe"
-    git = "https://github.com/LLNL/msr-safe.git"
-
-    version("main", branch="main")
+    version("main")
 
     requires("target=x86_64:")
     requires("platform=linux")

@@ -6,11 +6,10 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
+. test/unit/tap.sh
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 program=$work/program
-
-number=0 failed=0
 
 # compile C|C++ FILE
 compile()
@@ -26,14 +25,8 @@ compile()
 check()
 {
 	for language in C C++; do
-		number=$((number + 1))
-		if compile "$language" "$program" > "$work/errors" 2>&1; then
-			echo "ok $number - $1, in $language"
-		else
-			echo "not ok $number - $1, in $language"
-			sed 's/^/# /' "$work/errors"
-			failed=1
-		fi
+		said=$(compile "$language" "$program" 2>&1)
+		result $? "$1, in $language" "$said"
 	done
 }
 
@@ -120,7 +113,7 @@ client()
 	END
 }
 
-echo 1..10
+plan 10
 includes msr_safe.h > "$program"
 check 'msr_safe.h compiles alone'
 layout > "$program"
@@ -131,4 +124,4 @@ version msr_version.h msr_safe.h > "$program"
 check 'msr_version.h may come first'
 client > "$program"
 check 'fields have the documented types'
-exit $failed
+finish

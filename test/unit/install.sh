@@ -7,31 +7,19 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
+. test/unit/tap.sh
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 unset MAKEFLAGS DESTDIR
 prefix=$work/prefix
-number=0 failed=0
-
-result()
-{
-	number=$((number + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $number - $2"
-	else
-		echo "not ok $number - $2"
-		sed 's/^/# /' "$work/said"
-		failed=1
-	fi
-}
 
 # check NAME COMMAND...: it succeeds, and says nothing
 check()
 {
 	name=$1
 	shift
-	"$@" > "$work/said" 2>&1 && [ ! -s "$work/said" ]
-	result $? "$name"
+	said=$("$@" 2>&1) && [ -z "$said" ]
+	result $? "$name" "$said"
 }
 
 # What must be there; lists are many, and some are links.
@@ -95,15 +83,21 @@ unit_is_sound()
 	MANPATH=$prefix/share/man systemd-analyze verify "$prefix/lib/systemd/system/msr-safe.service"
 }
 
+staged_is_whole()
+{
+	make -s install DESTDIR="$work/staged" prefix=/usr && nothing_lacks "$work/staged/usr" &&
+		! grep -r "$work" "$work/staged"
+}
+
 nothing_stays()
 {
 	make -s uninstall prefix="$prefix" && find "$prefix" ! -type d
 }
 
-echo 1..8
+plan 8
 expected > "$work/expected"
-make -s install prefix="$prefix" > "$work/said" 2>&1
-result $? 'make install succeeds'
+said=$(make -s install prefix="$prefix" 2>&1)
+result $? 'make install succeeds' "$said"
 check 'all is where prefix says' nothing_lacks "$prefix"
 check 'the service names what is installed' places_are_filled_in
 check 'a program includes <msr_safe.h> from there' program_compiles
@@ -114,8 +108,5 @@ else
 	result 0 'systemd finds nothing wrong in the unit # SKIP no systemd-analyze or man'
 fi
 check 'make uninstall leaves no file' nothing_stays
-make -s install DESTDIR="$work/staged" prefix=/usr > "$work/said" 2>&1 &&
-	nothing_lacks "$work/staged/usr" > "$work/said" 2>&1 &&
-	! grep -r "$work" "$work/staged" > "$work/said"
-result $? 'with DESTDIR, nothing names it'
-exit $failed
+check 'with DESTDIR, nothing names it' staged_is_whole
+finish

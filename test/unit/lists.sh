@@ -5,9 +5,9 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
+. test/unit/tap.sh
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-failed=0
 
 # same_lists: the lists of the tree and those in $work
 same_lists()
@@ -19,23 +19,22 @@ same_lists()
 	done
 }
 
-# check NUMBER AWK
+# check AWK
 check()
 {
-	if ! command -v "${2%% *}" > /dev/null; then
-		echo "ok $1 - the lists are those of the table, with $2 # SKIP not there"
-	elif AWK=$2 allowlists/generate "$work" > "$work/log" 2>&1 && same_lists >> "$work/log"; then
-		echo "ok $1 - the lists are those of the table, with $2"
+	name="the lists are those of the table, with $1"
+	if command -v "${1%% *}" > /dev/null; then
+		said=$(AWK=$1 allowlists/generate "$work" 2>&1 && same_lists)
+		result $? "$name" "$said
+run make lists"
 	else
-		echo "not ok $1 - the lists are those of the table, with $2: run make lists"
-		head -n 30 "$work/log" | sed 's/^/# /'
-		failed=1
+		result 0 "$name # SKIP not there"
 	fi
 }
 
-echo 1..4
-check 1 awk
-check 2 'busybox awk'
-check 3 mawk
-check 4 gawk
-exit $failed
+plan 4
+check awk
+check 'busybox awk'
+check mawk
+check gawk
+finish

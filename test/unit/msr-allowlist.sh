@@ -3,15 +3,16 @@
 #
 # msr-allowlist PROGRAM: what its commands print and how they exit, where the module is
 # not needed. Prints TAP.
+# shellcheck disable=SC2317	# functions that test_that calls
 set -u
 
 program=$(realpath "$1")
 cd "$(dirname "$0")/../.." || exit 1
+. test/unit/tap.sh
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 export MSR_ALLOWLISTS="$PWD/allowlists"
 unset POSIXLY_CORRECT
-number=0 failed=0
 
 # tool ARGUMENT...   its status in $status, what it says in $work/out and $work/err
 tool()
@@ -20,18 +21,11 @@ tool()
 	status=$?
 }
 
-# result NAME   of the command before it
-result()
+# test_that NAME: the function of that name succeeds
+test_that()
 {
-	code=$?
-	number=$((number + 1))
-	if [ $code -eq 0 ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		{ echo "status $status"; head -n 20 "$work/out" "$work/err"; } | sed 's/^/# /'
-		failed=1
-	fi
+	"$1"
+	result $? "$1" "status $status: $(head -n 20 "$work/out" "$work/err")"
 }
 
 says() { grep -qF -- "$1" "$work/err"; }
@@ -308,29 +302,29 @@ a_full_disk_is_1()
 	exits 1 && says 'standard output'
 }
 
-echo 1..24
-every_model_is_selected_by_each_kind_of_name; result every_model_is_selected_by_each_kind_of_name
-models_without_a_list_are_told_the_nearest; result models_without_a_list_are_told_the_nearest
-this_machine_is_that_of_cpuinfo; result this_machine_is_that_of_cpuinfo
-what_the_site_decides_takes_the_place_of_what_was_read_only; result what_the_site_decides_takes_the_place_of_what_was_read_only
-only_the_groups_that_were_named_are_decided; result only_the_groups_that_were_named_are_decided
-every_list_is_good; result every_list_is_good
-the_module_is_spoken_for; result the_module_is_spoken_for
-lists_end_at_131073_bytes; result lists_end_at_131073_bytes
-doubles_are_found; result doubles_are_found
-denied_bits_are_found; result denied_bits_are_found
-reserved_bits_are_found; result reserved_bits_are_found
-unknown_registers_are_found; result unknown_registers_are_found
-wrong_names_are_found; result wrong_names_are_found
-a_list_is_checked_as_of_the_model_in_its_name; result a_list_is_checked_as_of_the_model_in_its_name
-one_bad_list_among_good_ones_is_found; result one_bad_list_among_good_ones_is_found
-differences_are_printed_from_both_sides; result differences_are_printed_from_both_sides
-what_is_the_same_in_another_order_does_not_differ; result what_is_the_same_in_another_order_does_not_differ
-standard_input_is_a_file; result standard_input_is_a_file
-what_the_module_would_refuse_is_not_loaded; result what_the_module_would_refuse_is_not_loaded
-denied_bits_are_not_loaded; result denied_bits_are_not_loaded
-a_wrong_command_line_is_2; result a_wrong_command_line_is_2
-help_and_version_are_0; result help_and_version_are_0
-tables_that_cannot_be_read_are_1; result tables_that_cannot_be_read_are_1
-a_full_disk_is_1; result a_full_disk_is_1
-exit $failed
+plan 24
+test_that every_model_is_selected_by_each_kind_of_name
+test_that models_without_a_list_are_told_the_nearest
+test_that this_machine_is_that_of_cpuinfo
+test_that what_the_site_decides_takes_the_place_of_what_was_read_only
+test_that only_the_groups_that_were_named_are_decided
+test_that every_list_is_good
+test_that the_module_is_spoken_for
+test_that lists_end_at_131073_bytes
+test_that doubles_are_found
+test_that denied_bits_are_found
+test_that reserved_bits_are_found
+test_that unknown_registers_are_found
+test_that wrong_names_are_found
+test_that a_list_is_checked_as_of_the_model_in_its_name
+test_that one_bad_list_among_good_ones_is_found
+test_that differences_are_printed_from_both_sides
+test_that what_is_the_same_in_another_order_does_not_differ
+test_that standard_input_is_a_file
+test_that what_the_module_would_refuse_is_not_loaded
+test_that denied_bits_are_not_loaded
+test_that a_wrong_command_line_is_2
+test_that help_and_version_are_0
+test_that tables_that_cannot_be_read_are_1
+test_that a_full_disk_is_1
+finish

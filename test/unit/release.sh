@@ -5,27 +5,21 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
+. test/unit/tap.sh
 version=$(awk '/define MSR_SAFE_VERSION_(MAJOR|MINOR|PATCH)/ { printf "%s%s", dot, $3; dot = "." }' \
 	msr_version.h)
-number=0 failed=0
 
 # check FILE VERSION
 check()
 {
-	number=$((number + 1))
-	if [ "$2" = "$version" ]; then
-		echo "ok $number - $1 is of $version"
-	else
-		echo "not ok $number - $1 is of $version"
-		echo "# it says $2"
-		failed=1
-	fi
+	[ "$2" = "$version" ]
+	result $? "$1 is of $version" "it says $2"
 }
 
-echo 1..4
+plan 4
 check dkms.conf "$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)"
 check packaging/rpm/msr-safe.spec \
 	"$(sed -n 's/^Version: *//p' packaging/rpm/msr-safe.spec)"
 check debian/changelog "$(sed -n '1s/.*(\([0-9.]*\).*/\1/p' debian/changelog)"
 check CHANGELOG.md "$(sed -n 's/^## \([0-9.]*\)$/\1/p' CHANGELOG.md | head -n 1)"
-exit $failed
+finish

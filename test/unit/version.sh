@@ -5,26 +5,19 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
+. test/unit/tap.sh
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-
-number=0 failed=0
 
 # check PROGRAM VERSION SOURCE OR FLAG...: built of these, it says that version
 check()
 {
 	program=$1 version=$2
 	shift 2
-	number=$((number + 1))
 	said=$("${CC:-cc}" -D_GNU_SOURCE "$@" user/*.c -o "$work/$program" 2>&1 &&
 		"$work/$program" --version)
-	if [ "$said" = "$program $version" ]; then
-		echo "ok $number - $program is $version"
-	else
-		printf '%s\n' "$said" | sed 's/^/# /'
-		echo "not ok $number - $program is $version"
-		failed=1
-	fi
+	[ "$said" = "$program $version" ]
+	result $? "$program is $version" "$said"
 }
 
 number_of()
@@ -34,11 +27,11 @@ number_of()
 
 version=$(number_of MAJOR).$(number_of MINOR).$(number_of PATCH)
 
-echo 1..4
+plan 4
 for label in '' 2.7.1-site; do
 	set -- ${label:+"-DVERSION=\"$label\""}
 	check msrsave "${label:-$version}" "$@" msrsave/[!s]*.c msrsave/s[!p]*.c
 	check msr-allowlist "${label:-$version}" "$@" -Iuser/shim '-DLISTS_DIR=""' \
 		allowlists/msr-allowlist/*.c
 done
-exit $failed
+finish

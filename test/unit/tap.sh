@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+#
+# For scripts that print TAP: each begins with `plan`, and ends with `finish`.
+
+# plan NUMBER: of tests
+plan()
+{
+	number=0 failed=0
+	echo "1..$1"
+}
+
+# result STATUS NAME SAID: passes if the status is 0; else SAID says why
+result()
+{
+	number=$((number + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		echo "$3" | head -n 40 | sed 's/^/# /'
+		failed=1
+	fi
+}
+
+# result_of NAME WRONG: passes if nothing is wrong
+result_of()
+{
+	[ -z "$2" ]
+	result $? "$1" "$2"
+}
+
+finish()
+{
+	exit "$failed"
+}
