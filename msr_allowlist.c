@@ -36,8 +36,8 @@
 #include "msr_table.h"
 
 /* The longest text, and the shortest read; both are part of the interface. */
-#define MAX_WLIST_BSIZE	(128 * 1024 + 1)
-#define MIN_READ_BSIZE	60
+#define MAX_WLIST_BSIZE (128 * 1024 + 1)
+#define MIN_READ_BSIZE 60
 
 static unsigned int mdev_msr_allowlist;
 module_param_cb(mdev_msr_allowlist, &msr_major_ops, &mdev_msr_allowlist, 0444);
@@ -51,7 +51,8 @@ MODULE_PARM_DESC(approved_list_names, "Make the node /dev/cpu/msr_approved_list,
 
 static bool revoke_on_change;
 module_param(revoke_on_change, bool, 0444);
-MODULE_PARM_DESC(revoke_on_change, "Refuse descriptors opened before the list was written (default: 0)");
+MODULE_PARM_DESC(revoke_on_change,
+		 "Refuse descriptors opened before the list was written (default: 0)");
 
 DEFINE_STATIC_KEY_FALSE(msr_allowlist_revokes);
 
@@ -59,8 +60,7 @@ DEFINE_STATIC_KEY_FALSE(msr_allowlist_revokes);
 static unsigned long generation;
 
 DEFINE_SRCU(msr_allowlist_srcu);
-struct msr_table __rcu *msr_allowlist =
-	(struct msr_table __rcu __force *)&msr_table_empty;
+struct msr_table __rcu *msr_allowlist = (struct msr_table __rcu __force *)&msr_table_empty;
 
 static DEFINE_MUTEX(publish_lock);
 
@@ -73,7 +73,7 @@ static DEFINE_MUTEX(publish_lock);
  */
 void msr_allowlist_opened(struct file *file)
 {
-	mutex_lock(&publish_lock);	/* a list is either in force or not yet */
+	mutex_lock(&publish_lock); /* a list is either in force or not yet */
 	file->private_data = (void *)generation;
 	mutex_unlock(&publish_lock);
 }
@@ -81,7 +81,7 @@ void msr_allowlist_opened(struct file *file)
 /* The list was looked up before, so the number is its own or a later one's. */
 bool msr_allowlist_changed_since_open(const struct file *file)
 {
-	smp_rmb();	/* pairs with rcu_replace_pointer() in publish() */
+	smp_rmb(); /* pairs with rcu_replace_pointer() in publish() */
 	return file->private_data != (void *)READ_ONCE(generation);
 }
 
@@ -141,6 +141,7 @@ bool msr_allowlist_judge(const struct msr_table *table, struct msr_batch_op *ops
  * writes to memory by itself. Addresses and names: Intel SDM, volume 4, and
  * AMD64 APM, volume 2, appendix A.
  */
+/* clang-format off */
 static const struct {
 	u32 first;
 	u32 last;
@@ -186,6 +187,8 @@ static const struct {
 	{ 0xc0010117, 0xc0010117, "VM_HSAVE_PA" },
 };
 
+/* clang-format on */
+
 /* One warning that names what the list lets users take the kernel over with. */
 static void warn_of_takeover(const struct msr_table *table)
 {
@@ -200,8 +203,8 @@ static void warn_of_takeover(const struct msr_table *table)
 
 			if (!entry || !entry->wmask)
 				continue;
-			len += scnprintf(names + len, sizeof(names) - len, "%s%s",
-					 len ? " " : "", takeover_regs[i].name);
+			len += scnprintf(names + len, sizeof(names) - len, "%s%s", len ? " " : "",
+					 takeover_regs[i].name);
 			break;
 		}
 	}
@@ -213,7 +216,7 @@ static void warn_of_takeover(const struct msr_table *table)
 struct retired_list {
 	struct rcu_head rcu;
 	struct completion unused;
-	struct kref ref;	/* of the SRCU callback, and of the waiting writer */
+	struct kref ref; /* of the SRCU callback, and of the waiting writer */
 	struct msr_table *table;
 };
 
@@ -287,16 +290,16 @@ static int replace_list(char *buf, size_t len)
 
 	table = msr_table_make(&text, count);
 	if (IS_ERR(table)) {
-		pr_warn_ratelimited("allowlist refused, it is now empty: line %u: %s\n",
-				    text.line, text.why);
+		pr_warn_ratelimited("allowlist refused, it is now empty: line %u: %s\n", text.line,
+				    text.why);
 		return publish_empty(old) ?: PTR_ERR(table);
 	}
 	warn_of_takeover(table);
 	return publish(table, old);
 }
 
-static ssize_t allowlist_write(struct file *file, const char __user *ubuf,
-			       size_t count, loff_t *ppos)
+static ssize_t allowlist_write(struct file *file, const char __user *ubuf, size_t count,
+			       loff_t *ppos)
 {
 	char *buf;
 	int err;
@@ -353,8 +356,7 @@ static const struct seq_operations list_seq_ops = {
 	.show = list_show,
 };
 
-static ssize_t allowlist_read(struct file *file, char __user *buf, size_t count,
-			      loff_t *ppos)
+static ssize_t allowlist_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
 {
 	if (count < MIN_READ_BSIZE)
 		return -E2BIG;
@@ -416,7 +418,7 @@ int msr_allowlist_init(void)
 	if (approved_list_names)
 		allowlist_node.paths[1] = "cpu!msr_approved_list";
 
-	msr_table_get(&msr_table_empty);	/* as the list in force */
+	msr_table_get(&msr_table_empty); /* as the list in force */
 	err = msr_node_init(&allowlist_node, mdev_msr_allowlist);
 	if (err)
 		msr_table_put(&msr_table_empty);
@@ -431,6 +433,6 @@ int msr_allowlist_init(void)
 void msr_allowlist_uninit(void)
 {
 	msr_node_uninit(&allowlist_node);
-	srcu_barrier(&msr_allowlist_srcu);	/* for writers that were killed */
+	srcu_barrier(&msr_allowlist_srcu); /* for writers that were killed */
 	msr_table_put(rcu_dereference_protected(msr_allowlist, true));
 }

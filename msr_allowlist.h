@@ -44,8 +44,7 @@ static inline const struct msr_table *msr_allowlist_enter(int *ticket)
  *
  * Context: any.
  */
-static inline void msr_allowlist_exit(int ticket)
-	__releases(&msr_allowlist_srcu)
+static inline void msr_allowlist_exit(int ticket) __releases(&msr_allowlist_srcu)
 {
 	srcu_read_unlock(&msr_allowlist_srcu, ticket);
 }

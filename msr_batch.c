@@ -42,7 +42,8 @@ MODULE_PARM_DESC(mdev_msr_batch, "Major number of the batch device (0: dynamic)"
 
 static bool check_batch_version = true;
 module_param(check_batch_version, bool, 0644);
-MODULE_PARM_DESC(check_batch_version, "Refuse batches of a version that is not served (default: 1)");
+MODULE_PARM_DESC(check_batch_version,
+		 "Refuse batches of a version that is not served (default: 1)");
 
 /* 0 is a client from before there were versions. */
 static bool version_served(u32 version)

@@ -20,21 +20,23 @@
 
 /* class_create() was a macro that took the module, too. */
 #ifdef class_create
-#define msr_class_create(name)	class_create(THIS_MODULE, name)
+#define msr_class_create(name) class_create(THIS_MODULE, name)
 #else
-#define msr_class_create(name)	class_create(name)
+#define msr_class_create(name) class_create(name)
 #endif
 
 /* What struct class.devnode is handed: once a device, then a const one */
+/* clang-format off */
 #define msr_devnode_device typeof(*__builtin_choose_expr(			\
 	__builtin_types_compatible_p(typeof(((struct class *)0)->devnode),	\
 				     char *(*)(const struct device *, umode_t *)), \
 	(const struct device *)0, (struct device *)0))
+/* clang-format on */
 
 /* rdmsrl and wrmsrl became rdmsrq and wrmsrq; the first of each is a macro. */
 #ifdef rdmsrl
-#define rdmsrq_safe	rdmsrl_safe
-#define wrmsrq_safe	wrmsrl_safe
+#define rdmsrq_safe rdmsrl_safe
+#define wrmsrq_safe wrmsrl_safe
 #endif
 
 #endif /* MSR_COMPAT_H */

@@ -27,8 +27,7 @@ MODULE_PARM_DESC(mdev_msr_safe, "Major number of the per-CPU devices (0: dynamic
 static enum cpuhp_state cpuhp_state;
 
 /* On these devices a register with no writable bit is EACCES to a write. */
-static __always_inline int access_msr(struct file *file, loff_t addr,
-				      struct msr_batch_op *op)
+static __always_inline int access_msr(struct file *file, loff_t addr, struct msr_batch_op *op)
 {
 	const struct msr_table *table;
 	bool allowed;
@@ -52,8 +51,7 @@ static __always_inline int access_msr(struct file *file, loff_t addr,
 	return op->err == -EROFS ? -EACCES : op->err;
 }
 
-static ssize_t cpu_read(struct file *file, char __user *buf, size_t count,
-			loff_t *ppos)
+static ssize_t cpu_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
 {
 	struct msr_batch_op op __uninitialized;
 	int err;
@@ -70,8 +68,7 @@ static ssize_t cpu_read(struct file *file, char __user *buf, size_t count,
 	return sizeof(op.msrdata);
 }
 
-static ssize_t cpu_write(struct file *file, const char __user *buf,
-			 size_t count, loff_t *ppos)
+static ssize_t cpu_write(struct file *file, const char __user *buf, size_t count, loff_t *ppos)
 {
 	struct msr_batch_op op __uninitialized;
 	int err;
@@ -145,8 +142,7 @@ static int __init msr_safe_init(void)
 	err = msr_node_init(&cpu_node, mdev_msr_safe);
 	if (err)
 		goto out_batch;
-	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "msr_safe:online",
-				cpu_came, cpu_leaves);
+	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "msr_safe:online", cpu_came, cpu_leaves);
 	if (err < 0)
 		goto out_node;
 	cpuhp_state = err;

@@ -32,12 +32,12 @@
 #include "msr_safe.h"
 
 /* How long a visit may keep a CPU from anything else, but for its last operation */
-#define VISIT_US	50
+#define VISIT_US 50
 
 /* How often to look whether a claimed CPU is free, before sleeping: a microsecond or two */
-#define CLAIM_SPINS	64
+#define CLAIM_SPINS 64
 
-#define NO_CPU		U32_MAX
+#define NO_CPU U32_MAX
 
 /* A run on one CPU: what is yet to be executed, one behind the other */
 struct msr_span {
@@ -49,15 +49,15 @@ struct msr_span {
 /* The operations for one CPU among those for several */
 struct msr_queue {
 	u32 cpu;
-	u32 head;	/* the next one; msr_run.count when there is none */
-	u32 tail;	/* the last one */
-	u8 turn;	/* what came of the last one: enum msr_turn */
+	u32 head; /* the next one; msr_run.count when there is none */
+	u32 tail; /* the last one */
+	u8 turn; /* what came of the last one: enum msr_turn */
 	bool failed;
 };
 
 enum msr_turn {
-	TURN_NONE,	/* the CPU is not online */
-	TURN_LATER,	/* it has another visitor */
+	TURN_NONE, /* the CPU is not online */
+	TURN_LATER, /* it has another visitor */
 	TURN_TAKEN,
 };
 
@@ -65,8 +65,8 @@ enum msr_turn {
 struct msr_run {
 	struct msr_batch_op *ops;
 	u32 count;
-	u32 *next;		/* the operation after each in its queue */
-	u32 queue_mask;		/* number of queues, a power of two, less one */
+	u32 *next; /* the operation after each in its queue */
+	u32 queue_mask; /* number of queues, a power of two, less one */
 	struct msr_queue *queues;
 	bool failed;
 };
@@ -80,7 +80,7 @@ static struct cpumask __percpu *visit_cpus;
 enum msr_claim {
 	CLAIM_FREE,
 	CLAIM_TAKEN,
-	CLAIM_WANTED,	/* taken, and somebody sleeps who wants it */
+	CLAIM_WANTED, /* taken, and somebody sleeps who wants it */
 };
 
 static DEFINE_PER_CPU(atomic_t, claims);

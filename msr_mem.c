@@ -18,10 +18,10 @@
 #include "msr_mem.h"
 
 /* That somebody is at a limit is for the caller to know, not for the kernel's log. */
-#define MEM_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
+#define MEM_GFP (GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
 
 /* What the kernel does not think twice about handing out in one piece */
-#define SMALL_SIZE	(PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
+#define SMALL_SIZE (PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
 
 static bool get_pages(struct page **pages, unsigned int count)
 {
@@ -49,7 +49,7 @@ static void *map_pages(unsigned int count)
 	if (get_pages(pages, count))
 		mem = vmap(pages, count, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
 	if (mem)
-		return mem;	/* and pages are vfree()'s to free */
+		return mem; /* and pages are vfree()'s to free */
 
 	for (i = 0; i < count && pages[i]; i++)
 		__free_page(pages[i]);

@@ -18,7 +18,7 @@
 #include "msr_node.h"
 
 /* Every minor is claimed, so that a major in use by anything else is EBUSY. */
-#define ALL_MINORS	(MINORMASK + 1)
+#define ALL_MINORS (MINORMASK + 1)
 
 static int set_major(const char *text, const struct kernel_param *param)
 {
@@ -55,9 +55,10 @@ static char *node_mode(msr_devnode_device *dev, umode_t *mode)
  */
 int msr_node_add(struct msr_node *node, unsigned int minor, const char *path)
 {
-	return PTR_ERR_OR_ZERO(device_create(node->class, NULL,
-					     MKDEV(node->major, minor),
-					     node, "%s", path));
+	struct device *device =
+		device_create(node->class, NULL, MKDEV(node->major, minor), node, "%s", path);
+
+	return PTR_ERR_OR_ZERO(device);
 }
 
 /**
@@ -103,8 +104,7 @@ int msr_node_init(struct msr_node *node, unsigned int major)
 
 	err = __register_chrdev(major, 0, ALL_MINORS, node->name, node->fops);
 	if (err < 0) {
-		pr_err("%s: cannot have major number %u: %pe\n", node->name,
-		       major, ERR_PTR(err));
+		pr_err("%s: cannot have major number %u: %pe\n", node->name, major, ERR_PTR(err));
 		return err;
 	}
 	node->major = major ?: err;

@@ -11,7 +11,7 @@
 
 struct class;
 
-#define MSR_NODE_PATHS	2
+#define MSR_NODE_PATHS 2
 
 /**
  * struct msr_node - one kind of device

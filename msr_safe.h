@@ -57,7 +57,7 @@ struct msr_batch_array {
 };
 
 /** MSR_BATCH_MAX_OPS - most operations in one batch (4 MiB of them) */
-#define MSR_BATCH_MAX_OPS	131072
+#define MSR_BATCH_MAX_OPS 131072
 
 /**
  * X86_IOC_MSR_BATCH - execute a batch; the one ioctl of /dev/cpu/msr_batch
@@ -80,6 +80,6 @@ struct msr_batch_array {
  * %ENOMEM no memory for anything else;
  * %ENOTTY another ioctl command, or a 32-bit program.
  */
-#define X86_IOC_MSR_BATCH	_IOWR('c', 0xA2, struct msr_batch_array)
+#define X86_IOC_MSR_BATCH _IOWR('c', 0xA2, struct msr_batch_array)
 
 #endif /* MSR_SAFE_H */

@@ -75,8 +75,7 @@ static int read_entry(struct msr_text *text, struct msr_entry *entry)
 	text->entry_line = text->line;
 	err = read_number(text, U32_MAX, &addr);
 	if (err) {
-		text->why = err == -ERANGE ? "address over 32 bits" :
-					     "address is not a number";
+		text->why = err == -ERANGE ? "address over 32 bits" : "address is not a number";
 		return err;
 	}
 	entry->addr = addr;
@@ -169,8 +168,7 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 	table->index.shift = 32 - ilog2(nr_slots);
 	table->index.mask = nr_slots - 1;
 
-	while (table->count < count &&
-	       read_entry(text, &table->entries[table->count]) > 0) {
+	while (table->count < count && read_entry(text, &table->entries[table->count]) > 0) {
 		u32 addr = table->entries[table->count].addr;
 		u32 slot = msr_index_slot(&table->index, addr);
 

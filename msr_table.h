@@ -83,8 +83,7 @@ static inline u32 msr_index_slot(const struct msr_index *index, u32 addr)
  *
  * Context: any. Return: its entry, or NULL if it is not listed.
  */
-static inline const struct msr_entry *
-msr_index_find(const struct msr_index *index, u32 addr)
+static inline const struct msr_entry *msr_index_find(const struct msr_index *index, u32 addr)
 {
 	u32 slot = msr_index_slot(index, addr);
 	u32 nr;

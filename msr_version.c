@@ -12,7 +12,7 @@
 
 /* A packager's label may come from the command line: -DVERSION=\"2.0.0-site\" */
 #ifndef VERSION
-#define VERSION	MSR_SAFE_VERSION_STR
+#define VERSION MSR_SAFE_VERSION_STR
 #endif
 
 MODULE_VERSION(VERSION);
@@ -23,11 +23,9 @@ static unsigned int mdev_msr_version;
 module_param_cb(mdev_msr_version, &msr_major_ops, &mdev_msr_version, 0444);
 MODULE_PARM_DESC(mdev_msr_version, "Major number of the version device (0: dynamic)");
 
-static ssize_t version_read(struct file *file, char __user *buf, size_t count,
-			    loff_t *ppos)
+static ssize_t version_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
 {
-	return simple_read_from_buffer(buf, count, ppos, version_text,
-				       sizeof(version_text) - 1);
+	return simple_read_from_buffer(buf, count, ppos, version_text, sizeof(version_text) - 1);
 }
 
 static const struct file_operations version_fops = {

@@ -5,9 +5,9 @@
 #ifndef MSR_VERSION_H
 #define MSR_VERSION_H
 
-#define MSR_SAFE_VERSION_MAJOR	2
-#define MSR_SAFE_VERSION_MINOR	0
-#define MSR_SAFE_VERSION_PATCH	0
+#define MSR_SAFE_VERSION_MAJOR 2
+#define MSR_SAFE_VERSION_MINOR 0
+#define MSR_SAFE_VERSION_PATCH 0
 
 /**
  * MSR_SAFE_VERSION_u32 - the version as one number: 0x00MMmmpp
@@ -18,12 +18,14 @@
 	(MSR_SAFE_VERSION_MAJOR << 16 | MSR_SAFE_VERSION_MINOR << 8 | MSR_SAFE_VERSION_PATCH)
 
 /** MSR_SAFE_VERSION_STR - the version as text: "2.0.0" */
+/* clang-format off */
 #define MSR_SAFE_VERSION_STR \
 	MSR_SAFE_STR(MSR_SAFE_VERSION_MAJOR) "." \
 	MSR_SAFE_STR(MSR_SAFE_VERSION_MINOR) "." \
 	MSR_SAFE_STR(MSR_SAFE_VERSION_PATCH)
-#define MSR_SAFE_STR(number)	MSR_SAFE_STR_(number)
-#define MSR_SAFE_STR_(number)	#number
+/* clang-format on */
+#define MSR_SAFE_STR(number) MSR_SAFE_STR_(number)
+#define MSR_SAFE_STR_(number) #number
 
 #ifdef __KERNEL__
 int msr_version_init(void);

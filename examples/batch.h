@@ -19,12 +19,12 @@
 #include <msr_safe.h>
 #include <msr_version.h>
 
-#define BATCH		"/dev/cpu/msr_batch"
+#define BATCH "/dev/cpu/msr_batch"
 
-#define CLEAR_SCREEN	"\033[H\033[J"
+#define CLEAR_SCREEN "\033[H\033[J"
 
-#define EXIT_USAGE	2
-#define EXIT_SETUP	3
+#define EXIT_USAGE 2
+#define EXIT_SETUP 3
 
 /* The program's own */
 static void usage(FILE *out);

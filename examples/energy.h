@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* More than any package uses, in watts. */
-#define MOST_WATTS	2000
+#define MOST_WATTS 2000
 
 /* Joules in one count; 0 if the register tells none, as in virtual machines */
 static inline double energy_unit(uint64_t power_unit)

@@ -31,18 +31,18 @@
 #include <msr_version.h>
 #include "cpus.h"
 
-#define MSR_MPERF	0xE7
+#define MSR_MPERF 0xE7
 
-#define BATCH		"/dev/cpu/msr_batch"
-#define ALLOWLIST	"/dev/cpu/msr_allowlist"
-#define ONLINE		"/sys/devices/system/cpu/online"
+#define BATCH "/dev/cpu/msr_batch"
+#define ALLOWLIST "/dev/cpu/msr_allowlist"
+#define ONLINE "/sys/devices/system/cpu/online"
 
-#define LIST		"0xE7 0xFFFFFFFFFFFFFFFF # MPERF\n"
+#define LIST "0xE7 0xFFFFFFFFFFFFFFFF # MPERF\n"
 
-#define ROUNDS		20
+#define ROUNDS 20
 
-#define EXIT_USAGE	2
-#define EXIT_SETUP	3
+#define EXIT_USAGE 2
+#define EXIT_SETUP 3
 
 /* What a way of access took: time, and the cycles that the registers counted */
 struct latency {
@@ -282,7 +282,8 @@ static void usage(FILE *out)
 	      "  -h, --help        print this\n"
 	      "\n"
 	      "Exit status: 0 measured; 1 an access failed; 2 wrong usage; 3 the module, the\n"
-	      "permissions or the allowlist are not set up for it.\n", out);
+	      "permissions or the allowlist are not set up for it.\n",
+	      out);
 }
 
 int main(int argc, char **argv)

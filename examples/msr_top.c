@@ -18,9 +18,9 @@
 #include "batch.h"
 #include "cpus.h"
 
-#define MSR_TIME_STAMP_COUNTER	0x10
+#define MSR_TIME_STAMP_COUNTER 0x10
 
-#define PRESENT		"/sys/devices/system/cpu/present"
+#define PRESENT "/sys/devices/system/cpu/present"
 
 enum view { RAW, DELTA, RATE };
 
@@ -29,7 +29,7 @@ static const char *const view_names[] = { "value", "change", "change a second" }
 struct options {
 	uint32_t msr;
 	double interval;
-	unsigned long count;	/* 0: until interrupted */
+	unsigned long count; /* 0: until interrupted */
 	enum view view;
 };
 
@@ -44,7 +44,8 @@ struct before {
 static void check_listed(const struct msr_batch_op *op)
 {
 	if (op->err == -EACCES)
-		errx(EXIT_SETUP, "register 0x%X is not in the allowlist\n"
+		errx(EXIT_SETUP,
+		     "register 0x%X is not in the allowlist\n"
 		     "Reading it needs the line: 0x%X 0x0\n"
 		     "As root, add that to the list, and load the list again.",
 		     op->msr, op->msr);
@@ -136,7 +137,8 @@ static void usage(FILE *out)
 	      "  -h, --help               print this\n"
 	      "\n"
 	      "Exit status: 0 shown as often as asked; 1 an error; 2 wrong usage; 3 the module,\n"
-	      "the permissions or the allowlist are not set up for it.\n", out);
+	      "the permissions or the allowlist are not set up for it.\n",
+	      out);
 }
 
 int main(int argc, char **argv)

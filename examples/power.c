@@ -23,30 +23,30 @@
 #include "cpus.h"
 #include "energy.h"
 
-#define ONLINE		"/sys/devices/system/cpu/online"
-#define PACKAGE_ID	"/sys/devices/system/cpu/cpu%u/topology/physical_package_id"
+#define ONLINE "/sys/devices/system/cpu/online"
+#define PACKAGE_ID "/sys/devices/system/cpu/cpu%u/topology/physical_package_id"
 
 struct options {
 	double interval;
-	unsigned long count;	/* 0: until interrupted */
+	unsigned long count; /* 0: until interrupted */
 };
 
 struct registers {
-	uint32_t unit;		/* RAPL power unit */
-	uint32_t energy;	/* package energy status */
+	uint32_t unit; /* RAPL power unit */
+	uint32_t energy; /* package energy status */
 };
 
 struct package {
 	int id;
-	unsigned int cpu;	/* one of its CPUs */
-	bool known;		/* what its counter held, and when */
+	unsigned int cpu; /* one of its CPUs */
+	bool known; /* what its counter held, and when */
 	uint64_t energy;
 	double time;
 };
 
 /* Two operations for each package */
-#define UNIT_OP(ops, i)		(&(ops)[2 * (i)])
-#define ENERGY_OP(ops, i)	(&(ops)[2 * (i) + 1])
+#define UNIT_OP(ops, i) (&(ops)[2 * (i)])
+#define ENERGY_OP(ops, i) (&(ops)[2 * (i) + 1])
 
 static struct registers registers_of_this_processor(void)
 {
@@ -67,8 +67,8 @@ static struct registers registers_of_this_processor(void)
 	/* The Atoms of the Silvermont and Airmont families have the unit in another form. */
 	__cpuid(1, eax, ebx, ecx, edx);
 	model = (eax >> 4 & 0xF) | (eax >> 12 & 0xF0);
-	if ((eax >> 8 & 0xF) == 6 && (model == 0x37 || model == 0x4A || model == 0x4C ||
-				      model == 0x4D || model == 0x5A))
+	if ((eax >> 8 & 0xF) == 6 &&
+	    (model == 0x37 || model == 0x4A || model == 0x4C || model == 0x4D || model == 0x5A))
 		errx(EXIT_FAILURE, "an Atom of model 0x%X: its unit of energy is not known", model);
 	return intel;
 }
@@ -139,10 +139,14 @@ static double look(int fd, const struct registers *registers, const struct packa
 
 	for (i = 0; i < count; i++) {
 		*UNIT_OP(ops, i) = (struct msr_batch_op){
-			.cpu = packages[i].cpu, .isrdmsr = 1, .msr = registers->unit,
+			.cpu = packages[i].cpu,
+			.isrdmsr = 1,
+			.msr = registers->unit,
 		};
 		*ENERGY_OP(ops, i) = (struct msr_batch_op){
-			.cpu = packages[i].cpu, .isrdmsr = 1, .msr = registers->energy,
+			.cpu = packages[i].cpu,
+			.isrdmsr = 1,
+			.msr = registers->energy,
 		};
 	}
 	run_batch(fd, ops, 2 * count);
@@ -153,7 +157,8 @@ static double look(int fd, const struct registers *registers, const struct packa
 static void check_readable(const struct msr_batch_op *op, const struct registers *registers)
 {
 	if (op->err == -EACCES)
-		errx(EXIT_SETUP, "register 0x%X is not in the allowlist\n"
+		errx(EXIT_SETUP,
+		     "register 0x%X is not in the allowlist\n"
 		     "Reading power needs the lines:\n0x%X 0x0\n0x%X 0x0\n"
 		     "As root, add to the list those that it lacks, and load the list again.",
 		     op->msr, registers->unit, registers->energy);
@@ -169,12 +174,14 @@ static void check_interval(const struct msr_batch_op *unit_op, double interval)
 	if (unit_op->err)
 		return;
 	if (!unit)
-		errx(EXIT_FAILURE, "register 0x%X of CPU %u is 0, as in virtual machines:\n"
+		errx(EXIT_FAILURE,
+		     "register 0x%X of CPU %u is 0, as in virtual machines:\n"
 		     "there is no unit of energy, and no power to show",
 		     unit_op->msr, unit_op->cpu);
 	/* Half, since a tick may be late */
 	if (interval > longest_interval(unit) / 2)
-		errx(EXIT_USAGE, "in %g seconds the energy counter could go round unnoticed:\n"
+		errx(EXIT_USAGE,
+		     "in %g seconds the energy counter could go round unnoticed:\n"
 		     "the interval can be up to %.1f seconds on this processor",
 		     interval, longest_interval(unit) / 2 - 0.05);
 }
@@ -194,7 +201,7 @@ static void show_row(const struct package *package, const struct msr_batch_op *u
 			    time - package->time, &watts))
 		printf("%18.2f W\n", watts);
 	else
-		printf("%20s\n", "too long a time");	/* this was stopped, or all slept */
+		printf("%20s\n", "too long a time"); /* this was stopped, or all slept */
 }
 
 /* What the next look is compared with */
@@ -262,7 +269,8 @@ static void usage(FILE *out)
 	      "\n"
 	      "Exit status: 0 shown as often as asked; 1 an error, or a processor that does not\n"
 	      "tell its power; 2 wrong usage; 3 the module, the permissions or the allowlist are\n"
-	      "not set up for it.\n", out);
+	      "not set up for it.\n",
+	      out);
 }
 
 int main(int argc, char **argv)

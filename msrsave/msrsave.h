@@ -14,7 +14,7 @@
 /* How msrsave ends */
 enum {
 	ALL_DONE = 0,
-	SOME_FAILED = 1,	/* some registers could not be saved or restored */
+	SOME_FAILED = 1, /* some registers could not be saved or restored */
 	USAGE = 2,
 	NOTHING_DONE = 3,
 };
@@ -26,7 +26,7 @@ struct options {
 	bool force;
 	bool quiet;
 	bool verbose;
-	bool some_cpus;		/* those of @cpus alone */
+	bool some_cpus; /* those of @cpus alone */
 	struct cpus cpus;
 };
 
@@ -38,8 +38,8 @@ int options_parse(struct options *options, int argc, char *argv[]);
 
 /* The machine, as the module lets it be seen */
 struct node {
-	int batch;		/* descriptor of the batch device */
-	struct allowlist list;	/* in force */
+	int batch; /* descriptor of the batch device */
+	struct allowlist list; /* in force */
 	struct cpus online;
 };
 
@@ -61,14 +61,14 @@ struct report {
 	FILE *stream;
 	const char *prefix;
 	bool silent;
-	size_t lines;		/* told so far, also of a silent one */
+	size_t lines; /* told so far, also of a silent one */
 	char text[160];
 	uint32_t msr;
 	struct cpus cpus;
 };
 
-__attribute__((format(printf, 4, 5)))
-void report(struct report *report, uint32_t msr, unsigned int cpu, const char *format, ...);
+void report(struct report *report, uint32_t msr, unsigned int cpu, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 void report_end(struct report *report);
 
 /* A line about CPUs, if there are any: "CPUs 3-5: not on line: not saved" */

@@ -89,7 +89,7 @@ int options_parse(struct options *options, int argc, char *argv[])
 			printf("msrsave %s\n", VERSION);
 			return ALL_DONE;
 		default:
-			return try_help();	/* getopt has said why */
+			return try_help(); /* getopt has said why */
 		}
 	}
 	if (!options->restore && options->dry_run)

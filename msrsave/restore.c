@@ -27,7 +27,8 @@ static bool report_list_changes(const struct allowlist *saved, const struct allo
 		differ = true;
 		if (other)
 			warnx("0x%08" PRIX32 ": writable were bits 0x%016" PRIX64
-			      ", and are 0x%016" PRIX64, entry->msr, entry->mask, other->mask);
+			      ", and are 0x%016" PRIX64,
+			      entry->msr, entry->mask, other->mask);
 		else
 			warnx("0x%08" PRIX32 ": was listed, and is not", entry->msr);
 	}

@@ -43,7 +43,10 @@ static struct msr_batch_op *make_readings(const struct allowlist *list, const st
 			continue;
 		for_each_cpu_of(cpu, cpus)
 			ops[(*count)++] = (struct msr_batch_op){
-				.cpu = cpu, .isrdmsr = 1, .msr = list->entries[i].msr };
+				.cpu = cpu,
+				.isrdmsr = 1,
+				.msr = list->entries[i].msr,
+			};
 	}
 	return ops;
 }
@@ -102,7 +105,9 @@ static size_t take_values(struct state *state, const struct msr_batch_op *ops, s
 static void warn_of_absent(const struct state *state)
 {
 	struct report warnings = {
-		.stream = stderr, .prefix = "msrsave: Warning: Failed to read msr value of " };
+		.stream = stderr,
+		.prefix = "msrsave: Warning: Failed to read msr value of ",
+	};
 	size_t i;
 
 	for (i = 0; i < state->count; i++)
@@ -197,8 +202,8 @@ static int save_node(const struct options *options, struct node *node, struct st
 	describe(state);
 	obstacle = state_save(state, options->file, &replaced);
 	if (obstacle) {
-		warnx("%s: %s%s", options->file,
-		      replaced ? "saved, but a crash may undo it: " : "", obstacle);
+		warnx("%s: %s%s", options->file, replaced ? "saved, but a crash may undo it: " : "",
+		      obstacle);
 		return replaced ? SOME_FAILED : NOTHING_DONE;
 	}
 	if (options->verbose)

@@ -108,12 +108,18 @@ static FILE *popen_clean(const char *command)
 static const char *meaning(int exit_status)
 {
 	switch (exit_status) {
-	case 1: return "some registers could not be saved or restored";
-	case 2: return "it was called in a way that it does not know";
-	case 3: return "nothing was done";
-	case 126: return "it cannot be executed";
-	case 127: return "there is no such program";
-	default: return "unknown";
+	case 1:
+		return "some registers could not be saved or restored";
+	case 2:
+		return "it was called in a way that it does not know";
+	case 3:
+		return "nothing was done";
+	case 126:
+		return "it cannot be executed";
+	case 127:
+		return "there is no such program";
+	default:
+		return "unknown";
 	}
 }
 
@@ -137,7 +143,7 @@ static int judge(const struct task *task, int status)
 /* Runs msrsave, logs what it prints, and returns its exit status, or -1 without one. */
 static int run_msrsave(const struct task *task, bool restore)
 {
-	char line[512];		/* a longer one is logged in parts */
+	char line[512]; /* a longer one is logged in parts */
 	char *command = command_for(task, restore);
 	FILE *output = command ? popen_clean(command) : NULL;
 
@@ -223,7 +229,7 @@ static int begin(struct task *task, spank_t spank, int ac, char *av[])
 {
 	int i;
 
-	*task = (struct task) {
+	*task = (struct task){
 		.msrsave = "/usr/local/sbin/msrsave",
 		.dir = "/run/msrsave",
 		.drain = true,

@@ -37,25 +37,25 @@
 #include "../user/devices.h"
 
 /* What a file begins with */
-#define STATE_MAGIC		"msrsave-format "
+#define STATE_MAGIC "msrsave-format "
 
 /* Bounds of a file: bytes of it, lines of the list, and registers times CPUs in it */
-#define STATE_MAX_BYTES		(256u << 20)
-#define STATE_MAX_LIST		(32u << 10)
-#define STATE_MAX_VALUES	(4u << 20)
+#define STATE_MAX_BYTES (256u << 20)
+#define STATE_MAX_LIST (32u << 10)
+#define STATE_MAX_VALUES (4u << 20)
 
 /* What a register of a CPU held, in the bits of the list's mask */
 struct state_value {
 	uint64_t value;
 	uint32_t msr;
 	uint16_t cpu;
-	bool absent;	/* the CPU does not have it */
+	bool absent; /* the CPU does not have it */
 };
 
 struct state {
-	char version[64];	/* of the msrsave that saved it */
+	char version[64]; /* of the msrsave that saved it */
 	char host[65];
-	char time[32];		/* UTC, ISO 8601 */
+	char time[32]; /* UTC, ISO 8601 */
 	struct cpus cpus;
 	struct allowlist list;
 	struct state_value *values;

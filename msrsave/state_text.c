@@ -11,10 +11,10 @@
 
 #include "state.h"
 
-#define MAGIC		STATE_MAGIC
-#define FORMAT		"1"
-#define CRC_KEY		"crc32 "
-#define CRC_LINE_LEN	(strlen(CRC_KEY "0x12345678\n"))
+#define MAGIC STATE_MAGIC
+#define FORMAT "1"
+#define CRC_KEY "crc32 "
+#define CRC_LINE_LEN (strlen(CRC_KEY "0x12345678\n"))
 
 /* CRC-32 as of ISO/IEC 3309 and zlib: polynomial 0x04C11DB7, bits reversed */
 static uint32_t crc32(const char *bytes, size_t len)
@@ -75,9 +75,11 @@ static void write_state(FILE *stream, const struct state *state)
 {
 	size_t i;
 
-	fprintf(stream, MAGIC FORMAT "\n"
-		"# Registers as they were; to restore them: msrsave --restore FILE\n"
-		"version %s\nhost %s\ntime %s\ncpus ", state->version, state->host, state->time);
+	fprintf(stream,
+		MAGIC FORMAT "\n"
+			     "# Registers as they were; to restore them: msrsave --restore FILE\n"
+			     "version %s\nhost %s\ntime %s\ncpus ",
+		state->version, state->host, state->time);
 	cpus_print(stream, &state->cpus);
 	fprintf(stream, "\n\n# The allowlist in force: address, write mask\n");
 	for (i = 0; i < state->list.count; i++)
@@ -180,17 +182,20 @@ static bool take_number(struct reader *reader, uint64_t most, uint64_t *number)
 
 static bool read_head(struct reader *reader, struct state *state)
 {
-	return expect(reader, take(reader, "version ") &&
-		      take_rest(reader, state->version, sizeof(state->version)),
+	return expect(reader,
+		      take(reader, "version ") &&
+			      take_rest(reader, state->version, sizeof(state->version)),
 		      "this should be the version") &&
-	       expect(reader, take(reader, "host ") &&
-		      take_rest(reader, state->host, sizeof(state->host)),
+	       expect(reader,
+		      take(reader, "host ") && take_rest(reader, state->host, sizeof(state->host)),
 		      "this should be the host's name") &&
-	       expect(reader, take(reader, "time ") &&
-		      take_rest(reader, state->time, sizeof(state->time)),
+	       expect(reader,
+		      take(reader, "time ") && take_rest(reader, state->time, sizeof(state->time)),
 		      "this should be the time") &&
-	       expect(reader, take(reader, "cpus ") && cpus_scan(&state->cpus, &reader->at) &&
-		      end_line(reader), "this should be the CPUs");
+	       expect(reader,
+		      take(reader, "cpus ") && cpus_scan(&state->cpus, &reader->at) &&
+			      end_line(reader),
+		      "this should be the CPUs");
 }
 
 static bool read_list(struct reader *reader, struct state *state)
@@ -238,7 +243,7 @@ static bool add_values(struct state *state, struct state_value value, uint64_t l
 /* Where the values read so far end: a register of the list, a CPU */
 struct position {
 	size_t entry;
-	uint64_t cpu;	/* the next it may be */
+	uint64_t cpu; /* the next it may be */
 };
 
 /* Finds the register of a line in the rest of the list. */
@@ -265,9 +270,11 @@ static bool read_value(struct reader *reader, struct state *state, bool absent,
 	struct state_value read = { .absent = absent };
 	uint64_t msr, first, last, mask;
 
-	if (!expect(reader, parse_hex(&reader->at, 8, &msr) &&
-		    (absent || (take(reader, " ") && parse_hex(&reader->at, 16, &read.value))) &&
-		    take(reader, " ") && take_number(reader, CPUS_MAX - 1, &first),
+	if (!expect(reader,
+		    parse_hex(&reader->at, 8, &msr) &&
+			    (absent ||
+			     (take(reader, " ") && parse_hex(&reader->at, 16, &read.value))) &&
+			    take(reader, " ") && take_number(reader, CPUS_MAX - 1, &first),
 		    "this should be an address, a value and CPUs"))
 		return false;
 	last = first;
@@ -315,8 +322,9 @@ static bool read_values(struct reader *reader, struct state *state)
 	}
 	for (i = 0; i < state->count; i++)
 		present += !state->values[i].absent;
-	return expect(reader, take(reader, "values ") &&
-		      take_number(reader, STATE_MAX_VALUES, &stated) && *reader->at == '\n',
+	return expect(reader,
+		      take(reader, "values ") && take_number(reader, STATE_MAX_VALUES, &stated) &&
+			      *reader->at == '\n',
 		      "this should be a register's value or the number of values") &&
 	       expect(reader, stated == present, "there are not as many values as it says") &&
 	       end_line(reader);

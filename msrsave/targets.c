@@ -17,11 +17,11 @@
  * How often what differs is written: once more than once, since a register may depend
  * on one that comes after it in the list, and ignore what is written before, or fault.
  */
-#define WRITES		2
+#define WRITES 2
 
 /* How often, and how many ms apart, what still differs is read again: see counts() */
-#define READINGS	5
-#define READINGS_MS	10
+#define READINGS 5
+#define READINGS_MS 10
 
 int targets_alloc(struct targets *targets, size_t most)
 {
@@ -42,7 +42,7 @@ void targets_free(struct targets *targets)
 }
 
 /* The fewest bits that a counter has: that of RAPL's energy; limits have fewer. */
-#define COUNTER_MASK	UINT32_MAX
+#define COUNTER_MASK UINT32_MAX
 
 /* How far a counter has counted since it held what is wanted */
 static uint64_t ahead(const struct target *target)
@@ -73,8 +73,8 @@ static bool watched(const struct target *target)
 static bool counts(const struct target *target)
 {
 	return differs(target) && target->watched && target->mask >= COUNTER_MASK &&
-	       (target->mask & (target->mask + 1)) == 0 && target->moved &&
-	       !target->fell && ahead(target) <= target->mask / 2;
+	       (target->mask & (target->mask + 1)) == 0 && target->moved && !target->fell &&
+	       ahead(target) <= target->mask / 2;
 }
 
 /* What is written: other bits than those to be restored stay as they are. */
@@ -231,8 +231,8 @@ bool targets_report_untaken(const struct targets *targets)
 			report(&untaken, target->msr, target->cpu,
 			       "bits 0x%016" PRIX64 " did not take: 0x%016" PRIX64
 			       " was written, 0x%016" PRIX64 " is read",
-			       (target->now ^ target->want) & target->mask,
-			       target->want, target->now & target->mask);
+			       (target->now ^ target->want) & target->mask, target->want,
+			       target->now & target->mask);
 	report_end(&untaken);
 	return untaken.lines > 0;
 }

@@ -15,24 +15,24 @@
 struct target {
 	uint32_t msr;
 	uint16_t cpu;
-	bool watched;		/* still differed after the last write */
-	bool moved;		/* changed between two readings after the last write */
-	bool fell;		/* and not upwards */
-	int err;		/* 0, or why it cannot be accessed: left alone from then on */
-	uint64_t mask;		/* bits to restore */
-	uint64_t in_force;	/* bits that the list in force lets be written, as last read */
+	bool watched; /* still differed after the last write */
+	bool moved; /* changed between two readings after the last write */
+	bool fell; /* and not upwards */
+	int err; /* 0, or why it cannot be accessed: left alone from then on */
+	uint64_t mask; /* bits to restore */
+	uint64_t in_force; /* bits that the list in force lets be written, as last read */
 	uint64_t want;
-	uint64_t now;		/* as last read */
+	uint64_t now; /* as last read */
 };
 
 /* Those of a register follow each other. */
 struct targets {
 	struct target *all;
 	size_t count;
-	struct msr_batch_op *ops;	/* room for as many */
+	struct msr_batch_op *ops; /* room for as many */
 };
 
-#define for_each_target(t, targets)					\
+#define for_each_target(t, targets) \
 	for ((t) = (targets)->all; (t) < (targets)->all + (targets)->count; (t)++)
 
 /* Room for so many, of which there are none yet. Returns 0, or -1 with errno set. */

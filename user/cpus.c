@@ -6,7 +6,7 @@
 
 #include "cpus.h"
 
-#define ONLINE_PATH	"/sys/devices/system/cpu/online"
+#define ONLINE_PATH "/sys/devices/system/cpu/online"
 
 unsigned int cpus_from(const struct cpus *set, unsigned int from)
 {

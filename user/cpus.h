@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* As many as struct msr_batch_op can number */
-#define CPUS_MAX	65536
+#define CPUS_MAX 65536
 
 struct cpus {
 	uint64_t bits[CPUS_MAX / 64];
@@ -29,9 +29,8 @@ static inline bool cpus_has(const struct cpus *set, unsigned int cpu)
 /* The first CPU of the set that is not below @from; CPUS_MAX if there is none. */
 unsigned int cpus_from(const struct cpus *set, unsigned int from);
 
-#define for_each_cpu_of(cpu, set)					\
-	for ((cpu) = cpus_from(set, 0); (cpu) < CPUS_MAX;		\
-	     (cpu) = cpus_from(set, (cpu) + 1))
+#define for_each_cpu_of(cpu, set) \
+	for ((cpu) = cpus_from(set, 0); (cpu) < CPUS_MAX; (cpu) = cpus_from(set, (cpu) + 1))
 
 static inline bool cpus_empty(const struct cpus *set)
 {

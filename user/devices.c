@@ -16,8 +16,8 @@ int allowlist_add(struct allowlist *list, uint32_t msr, uint64_t mask)
 
 	/* Room for a power of two of them: full when the count is one */
 	if ((list->count & (list->count - 1)) == 0) {
-		entries = reallocarray(entries, list->count ? list->count * 2 : 1,
-				       sizeof(*entries));
+		entries =
+			reallocarray(entries, list->count ? list->count * 2 : 1, sizeof(*entries));
 		if (!entries)
 			return -1;
 		list->entries = entries;

@@ -11,12 +11,12 @@
 
 #include "../msr_safe.h"
 
-#define ALLOWLIST_PATH	"/dev/cpu/msr_allowlist"
-#define BATCH_PATH	"/dev/cpu/msr_batch"
+#define ALLOWLIST_PATH "/dev/cpu/msr_allowlist"
+#define BATCH_PATH "/dev/cpu/msr_batch"
 
 struct allowlist_entry {
 	uint32_t msr;
-	uint64_t mask;	/* bits that may be written */
+	uint64_t mask; /* bits that may be written */
 };
 
 /* Registers in the order of the list, each once; freed with allowlist_free() */
@@ -46,7 +46,7 @@ bool allowlist_parse_entry(const char **text, struct allowlist_entry *entry);
 bool parse_hex(const char **text, unsigned int digits, uint64_t *value);
 
 /* What the module never says of an operation: it was not carried out */
-#define BATCH_NOT_RUN	1
+#define BATCH_NOT_RUN 1
 
 /*
  * Carries out any number of operations, in as few calls as may be. Returns 0 if it

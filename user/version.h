@@ -9,7 +9,7 @@
 
 /* A packager's label may come from the command line: -DVERSION=\"2.0.0-site\" */
 #ifndef VERSION
-#define VERSION	MSR_SAFE_VERSION_STR
+#define VERSION MSR_SAFE_VERSION_STR
 #endif
 
 #endif /* VERSION_H */

@@ -118,8 +118,8 @@ static bool lint_name(const struct tables *tables, const struct model *model,
 			strcpy(right, this);
 	}
 	if (named(tables, model, name, &msr))
-		say(list, entry, "%s is 0x%" PRIX32 "%s%s", name, msr,
-		    *right ? ", this is " : "", right);
+		say(list, entry, "%s is 0x%" PRIX32 "%s%s", name, msr, *right ? ", this is " : "",
+		    right);
 	else if (*right && like_a_name(name))
 		say(list, entry, "named %s, but this is %s", name, right);
 	else
@@ -155,8 +155,9 @@ static bool lint_bits(const struct tables *tables, const struct model *model,
 	unsafe = entry->mask & ~safe & ~denied;
 	if (!unsafe)
 		return false;
-	say(list, entry, "%s: bits 0x%" PRIX64 " are reserved, or not known to be safe; 0x%" PRIX64
-	    " are", name, unsafe, safe);
+	say(list, entry,
+	    "%s: bits 0x%" PRIX64 " are reserved, or not known to be safe; 0x%" PRIX64 " are", name,
+	    unsafe, safe);
 	return true;
 }
 
@@ -180,9 +181,10 @@ struct findings lint(const struct tables *tables, const struct model *model,
 			findings.others += lint_bits(tables, model, list, entry, denied);
 		} else if (!denied) {
 			findings.others++;
-			say(list, entry, tables_reg(tables, NULL, entry->msr, NULL) ?
-			    "a register of other models, not known of this one" :
-			    "not a register that is known");
+			say(list, entry,
+			    tables_reg(tables, NULL, entry->msr, NULL) ?
+				    "a register of other models, not known of this one" :
+				    "not a register that is known");
 		}
 		findings.others += lint_twice(list, entry);
 		findings.others += lint_name(tables, model, list, entry);

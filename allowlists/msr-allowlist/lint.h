@@ -9,7 +9,7 @@
 #include "tables.h"
 
 struct findings {
-	unsigned int denied;	/* entries with bits that must not be writable */
+	unsigned int denied; /* entries with bits that must not be writable */
 	unsigned int others;
 };
 

@@ -35,7 +35,9 @@ static void add_entries(struct list *list, struct msr_text *text)
 		if (!list->entries)
 			err(1, "%s", list->path);
 		list->entries[list->count++] = (struct entry){
-			.msr = entry.addr, .mask = entry.wmask, .line = text->entry_line,
+			.msr = entry.addr,
+			.mask = entry.wmask,
+			.line = text->entry_line,
 		};
 	}
 }
@@ -78,7 +80,7 @@ int list_read(struct list *list, const char *path)
 		warn("%s", path);
 		return -1;
 	}
-	do {	/* One byte more than may be tells that there are too many. */
+	do { /* One byte more than may be tells that there are too many. */
 		text = realloc(text, size + 4096 + 1);
 		if (!text)
 			err(1, "%s", path);

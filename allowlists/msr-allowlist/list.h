@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 /* The longest that one write to the device takes */
-#define LIST_SIZE_MAX	(128 * 1024 + 1)
+#define LIST_SIZE_MAX (128 * 1024 + 1)
 
 struct entry {
 	uint32_t msr;
 	uint64_t mask;
-	unsigned int line;	/* that the address is on */
+	unsigned int line; /* that the address is on */
 };
 
 /**

@@ -111,7 +111,7 @@ struct probe {
 	struct allowlist list;
 	struct cpus online;
 	unsigned int nr_cpus;
-	struct msr_batch_op *ops;	/* all CPUs of a register, then those of the next */
+	struct msr_batch_op *ops; /* all CPUs of a register, then those of the next */
 };
 
 static int probe_read(struct probe *probe)
@@ -142,7 +142,9 @@ static int probe_read(struct probe *probe)
 	for (i = 0; i < probe->list.count; i++)
 		for_each_cpu_of(cpu, &probe->online)
 			*op++ = (struct msr_batch_op){
-				.cpu = cpu, .isrdmsr = 1, .msr = probe->list.entries[i].msr,
+				.cpu = cpu,
+				.isrdmsr = 1,
+				.msr = probe->list.entries[i].msr,
 			};
 	ret = batch_run(fd, probe->ops, op - probe->ops);
 	if (ret)

@@ -13,9 +13,10 @@
 #include "msr-allowlist.h"
 
 #ifndef LISTS_DIR
-#define LISTS_DIR	"/usr/local/share/msr-safe/allowlists"
+#define LISTS_DIR "/usr/local/share/msr-safe/allowlists"
 #endif
 
+/* clang-format off */
 static const struct command {
 	const char *name;
 	int (*run)(const struct options *options);
@@ -29,6 +30,7 @@ static const struct command {
 	{ "diff", command_diff, 2, 2 },
 	{ "probe", command_probe, 0, 0 },
 };
+/* clang-format on */
 
 static void help(void)
 {
@@ -81,6 +83,7 @@ static int run(const struct command *command, struct options *options)
 
 static int parse_and_run(int argc, char *argv[])
 {
+	/* clang-format off */
 	static const struct option longs[] = {
 		{ "cpu", required_argument, NULL, 'c' },
 		{ "with", required_argument, NULL, 'w' },
@@ -91,6 +94,7 @@ static int parse_and_run(int argc, char *argv[])
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
+	/* clang-format on */
 	struct options options = { .lists = getenv("MSR_ALLOWLISTS") };
 	size_t i;
 	int option;

@@ -12,7 +12,7 @@
 
 enum status {
 	GOOD = 0,
-	NOT_GOOD = 1,	/* something was found, or differs, or could not be done */
+	NOT_GOOD = 1, /* something was found, or differs, or could not be done */
 	USAGE = 2,
 };
 
@@ -24,12 +24,12 @@ struct processor {
 };
 
 struct options {
-	const char *lists;	/* directory of the lists and tables */
-	const char *cpu;	/* a processor that was named, or NULL */
-	const char *with;	/* groups that the site decides for, with commas, or NULL */
+	const char *lists; /* directory of the lists and tables */
+	const char *cpu; /* a processor that was named, or NULL */
+	const char *with; /* groups that the site decides for, with commas, or NULL */
 	bool force;
 	bool prune;
-	int count;		/* of operands */
+	int count; /* of operands */
 	char **operands;
 	struct tables tables;
 };

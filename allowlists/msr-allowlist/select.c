@@ -120,8 +120,7 @@ static void print_line(const struct options *options, const struct model *model,
 	bool commented = strncmp(line, "# 0x", 4) == 0;
 	uint32_t msr;
 
-	if (sscanf(line + 2 * commented, "0x%8" SCNx32, &msr) != 1 ||
-	    !decided(options, model, msr))
+	if (sscanf(line + 2 * commented, "0x%8" SCNx32, &msr) != 1 || !decided(options, model, msr))
 		fputs(line, stdout);
 	else if (commented)
 		fputs(line + 2, stdout);

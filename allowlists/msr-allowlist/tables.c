@@ -8,7 +8,7 @@
 
 #include "tables.h"
 
-#define MOST_COLUMNS	9
+#define MOST_COLUMNS 9
 
 /* A line of a table: where it is, and its columns */
 struct row {
@@ -276,8 +276,8 @@ bool model_has(const struct model *model, const char *tags)
 
 		tag += without;
 		len = strcspn(tag, " ");
-		if ((len == 3 && memcmp(tag, "all", 3) == 0) ||
-		    has_word(model->key, tag, len) || has_word(model->tags, tag, len)) {
+		if ((len == 3 && memcmp(tag, "all", 3) == 0) || has_word(model->key, tag, len) ||
+		    has_word(model->tags, tag, len)) {
 			if (without)
 				return false;
 			found = true;
@@ -286,8 +286,8 @@ bool model_has(const struct model *model, const char *tags)
 	return found;
 }
 
-const struct reg *tables_reg(const struct tables *tables, const struct model *model,
-			     uint32_t msr, const struct reg *from)
+const struct reg *tables_reg(const struct tables *tables, const struct model *model, uint32_t msr,
+			     const struct reg *from)
 {
 	const struct reg *reg = from ? from + 1 : tables->regs;
 

@@ -13,7 +13,7 @@
 struct model {
 	unsigned int family;
 	unsigned int model;
-	char *key;		/* as in the table and in the name of the list: 06_8F */
+	char *key; /* as in the table and in the name of the list: 06_8F */
 	char *tags;
 	char *name;
 };
@@ -27,12 +27,12 @@ struct addresses {
 
 struct reg {
 	struct addresses at;
-	char *name;		/* with % for the number within the range */
+	char *name; /* with % for the number within the range */
 	char *models;
 	char *scope;
-	bool listed;		/* in force at first, with the mask @on */
+	bool listed; /* in force at first, with the mask @on */
 	uint64_t on;
-	bool offered;		/* for the site to decide, with the mask @site */
+	bool offered; /* for the site to decide, with the mask @site */
 	uint64_t site;
 	char *group;
 	char *what;
@@ -77,11 +77,11 @@ static inline bool addresses_have(const struct addresses *at, uint32_t msr)
 }
 
 /* The row of a register for a model, from the row after @from on; NULL for no more. */
-const struct reg *tables_reg(const struct tables *tables, const struct model *model,
-			     uint32_t msr, const struct reg *from);
+const struct reg *tables_reg(const struct tables *tables, const struct model *model, uint32_t msr,
+			     const struct reg *from);
 
 /* Writes the name of a register to a buffer of REG_NAME_SIZE bytes. */
-#define REG_NAME_SIZE	64
+#define REG_NAME_SIZE 64
 void reg_name(const struct reg *reg, uint32_t msr, char *name);
 
 #endif /* TABLES_H */

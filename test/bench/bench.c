@@ -28,9 +28,9 @@
 
 #include "../../msr_safe.h"
 
-#define BATCH_OPS	30000
-#define CALLS		20000
-#define FIRST_MSR	0x3000	/* no register there; reads 0 in the guest */
+#define BATCH_OPS 30000
+#define CALLS 20000
+#define FIRST_MSR 0x3000 /* no register there; reads 0 in the guest */
 
 static uint64_t now(void)
 {

@@ -16,14 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REGISTERS	300
-#define MOST_CPUS	64
-#define TURNS		3
+#define REGISTERS 300
+#define MOST_CPUS 64
+#define TURNS 3
 
 /* Of each bank, address and misc are plain storage in the guest; the rest reads 0. */
-#define STORES		20
-#define STORE(i)	(0x402 + (i) / 2 * 4 + (i) % 2)
-#define FIRST_ZERO	0x3000
+#define STORES 20
+#define STORE(i) (0x402 + (i) / 2 * 4 + (i) % 2)
+#define FIRST_ZERO 0x3000
 
 static uint32_t registers[REGISTERS];
 static uint64_t saved[REGISTERS][MOST_CPUS];
@@ -74,8 +74,8 @@ static void put(unsigned int cpu, unsigned int i, uint64_t value)
 		err(EXIT_FAILURE, "0x%x", registers[i]);
 }
 
-#define for_each_value(cpu, i)						\
-	for (cpu = 0; cpu < cpus; cpu++)				\
+#define for_each_value(cpu, i)           \
+	for (cpu = 0; cpu < cpus; cpu++) \
 		for (i = 0; i < REGISTERS; i++)
 
 static void disturb(uint64_t value)

@@ -7,9 +7,9 @@
 
 #include "../guest/guest.h"
 
-#define TRACING		"/sys/kernel/tracing/"
-#define NR_OPS		100000
-#define ROUNDS		3
+#define TRACING "/sys/kernel/tracing/"
+#define NR_OPS 100000
+#define ROUNDS 3
 
 static void trace(const char *file, const char *value)
 {
@@ -86,7 +86,7 @@ int main(void)
 		perror(LIST_PATH);
 		return 1;
 	}
-	run_ops(fd);	/* what is needed but once */
+	run_ops(fd); /* what is needed but once */
 
 	trace("options/function-trace", "0");
 	trace("current_tracer", "irqsoff");
@@ -94,8 +94,7 @@ int main(void)
 	for (i = 0; i < ROUNDS; i++)
 		ns += run_ops(fd);
 	trace("tracing_on", "0");
-	printf("# batches of %d operations: %d, %.1f ms each\n", NR_OPS, ROUNDS,
-	       ns / 1e6 / ROUNDS);
+	printf("# batches of %d operations: %d, %.1f ms each\n", NR_OPS, ROUNDS, ns / 1e6 / ROUNDS);
 	printf("# interrupts off (bound of msr_safe's visits: 50 us and one operation), longest:\n");
 	print_report();
 

@@ -5,7 +5,7 @@
 
 #include "sequential.h"
 
-#define NR_OPS		(MSR_BATCH_MAX_OPS + 1)
+#define NR_OPS (MSR_BATCH_MAX_OPS + 1)
 
 static struct msr_batch_op ops[NR_OPS];
 
@@ -31,10 +31,15 @@ static uint32_t random_numops(void)
 static uint32_t random_version(void)
 {
 	static const uint32_t near[] = {
-		1, MSR_SAFE_VERSION_u32 + 1, MSR_SAFE_VERSION_u32 | 0xff,
-		MSR_SAFE_VERSION_u32 + 0x100, MSR_SAFE_VERSION_u32 - 1,
-		MSR_SAFE_VERSION_u32 + 0x10000, MSR_SAFE_VERSION_u32 - 0x10000,
-		MSR_SAFE_VERSION_u32 | 0x1000000, MSR_SAFE_VERSION_MAJOR << 16,
+		1,
+		MSR_SAFE_VERSION_u32 + 1,
+		MSR_SAFE_VERSION_u32 | 0xff,
+		MSR_SAFE_VERSION_u32 + 0x100,
+		MSR_SAFE_VERSION_u32 - 1,
+		MSR_SAFE_VERSION_u32 + 0x10000,
+		MSR_SAFE_VERSION_u32 - 0x10000,
+		MSR_SAFE_VERSION_u32 | 0x1000000,
+		MSR_SAFE_VERSION_MAJOR << 16,
 	};
 
 	if (one_in(&rng, 4))
@@ -253,8 +258,13 @@ static void run_ioctl(struct handle *handle, unsigned int cmd, void *arg,
 static unsigned int random_cmd(void)
 {
 	static const unsigned int others[] = {
-		0, 0x5401, UINT32_MAX, _IO('c', 0xA2), _IOR('c', 0xA2, struct msr_batch_array),
-		_IOWR('c', 0xA1, struct msr_batch_array), _IOWR('c', 0xA2, uint32_t),
+		0,
+		0x5401,
+		UINT32_MAX,
+		_IO('c', 0xA2),
+		_IOR('c', 0xA2, struct msr_batch_array),
+		_IOWR('c', 0xA1, struct msr_batch_array),
+		_IOWR('c', 0xA2, uint32_t),
 	};
 
 	if (!one_in(&rng, 40))
@@ -274,4 +284,3 @@ void random_batch(struct handle *handle)
 	put_bytes(arg, &batch, sizeof(batch));
 	run_ioctl(handle, random_cmd(), arg, &batch);
 }
-

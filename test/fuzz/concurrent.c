@@ -14,17 +14,17 @@
 
 #include "fuzz_devices.h"
 
-#define NR_WORKERS	4
-#define NR_LISTS	5
-#define EMPTY		0	/* the list that is in force after a clearing or ENOTUNIQ */
-#define OWN		2	/* registers of each worker */
-#define HISTORY		1024
-#define MAX_BATCH	6000
+#define NR_WORKERS 4
+#define NR_LISTS 5
+#define EMPTY 0 /* the list that is in force after a clearing or ENOTUNIQ */
+#define OWN 2 /* registers of each worker */
+#define HISTORY 1024
+#define MAX_BATCH 6000
 
 /* Store registers: each worker's own, and one that is shared */
-#define OWN_MSR(worker, i)	STORE_ADDR(2 * (OWN * (worker) + (i)))
-#define SHARED_MSR		STORE_ADDR(16)
-#define UNLISTED		0x30000
+#define OWN_MSR(worker, i) STORE_ADDR(2 * (OWN * (worker) + (i)))
+#define SHARED_MSR STORE_ADDR(16)
+#define UNLISTED 0x30000
 
 static struct list *lists[NR_LISTS];
 static char *texts[NR_LISTS];
@@ -66,7 +66,7 @@ struct worker {
 	struct own_register own[MAX_CPUS][OWN];
 	int cpu_fds[MAX_CPUS];
 	int batch_fd;
-	struct window opened[MAX_CPUS + 1];	/* when each descriptor was; last: the batch's */
+	struct window opened[MAX_CPUS + 1]; /* when each descriptor was; last: the batch's */
 	struct msr_batch_op ops[MAX_BATCH];
 	struct msr_batch_op before[MAX_BATCH];
 };
@@ -212,7 +212,8 @@ static struct msr_batch_op random_op(struct worker *worker, bool of_all, unsigne
 		if (one_in(rng, 2))
 			op.msrdata &= UINT32_MAX;
 		break;
-	case 1: case 2:
+	case 1:
+	case 2:
 		op.msr = TSC_AUX;
 		break;
 	case 3:
@@ -337,8 +338,7 @@ static bool was_stale(struct worker *worker, unsigned int fd, const struct windo
 
 	if (stale ? !may_be_stale(opened, window) : must_be_stale(opened, window))
 		mismatch(worker, "%s; opened at list %lu to %lu, called at %lu to %lu",
-			 errno_name(err), opened->done, opened->begun, window->done,
-			 window->begun);
+			 errno_name(err), opened->done, opened->begun, window->done, window->begun);
 	return stale;
 }
 
@@ -399,7 +399,7 @@ static void open_cpu_device(struct worker *worker, unsigned int cpu)
 	end(opened);
 	count_call(&worker->stats, OPEN, worker->cpu_fds[cpu], err);
 	if (worker->cpu_fds[cpu] >= 0 ? !may_be_on(opened, cpu) :
-	    !may_be_off(opened, cpu) || (err != ENOENT && err != ENXIO))
+					!may_be_off(opened, cpu) || (err != ENOENT && err != ENXIO))
 		mismatch(worker, "open of CPU %u: %s", cpu,
 			 worker->cpu_fds[cpu] >= 0 ? "success" : errno_name(err));
 }
@@ -417,9 +417,10 @@ static bool single_agrees(const struct window *window, const struct msr_batch_op
 		if (err_by_list(lists[i], op)) {
 			if (err == EACCES)
 				return true;
-		} else if (err == ENXIO ? may_be_off(window, op->cpu) :
-			   may_be_on(window, op->cpu) &&
-			   err == (is_pkrs_fault(op, entry->wmask) ? EIO : 0)) {
+		} else if (err == ENXIO ?
+				   may_be_off(window, op->cpu) :
+				   may_be_on(window, op->cpu) &&
+					   err == (is_pkrs_fault(op, entry->wmask) ? EIO : 0)) {
 			return true;
 		}
 	}
@@ -532,7 +533,7 @@ static void move(struct worker *worker)
 
 	CPU_ZERO(&set);
 	CPU_SET(below(&worker->rng, nr_cpus), &set);
-	sched_setaffinity(0, sizeof(set), &set);	/* fails if it is off line */
+	sched_setaffinity(0, sizeof(set), &set); /* fails if it is off line */
 	worker->stats.calls[MOVE]++;
 }
 
@@ -577,8 +578,9 @@ static void make_lists(void)
 			if (!one_in(&rng, 5))
 				len += sprintf(text + len, "%#x %#" PRIx64 "\n",
 					       OWN_MSR(i / OWN, i % OWN),
-					       one_in(&rng, 5) ? 0 : one_in(&rng, 3) ? UINT64_MAX :
-					       rnd(&rng));
+					       one_in(&rng, 5) ? 0 :
+					       one_in(&rng, 3) ? UINT64_MAX :
+								 rnd(&rng));
 		if (number != EMPTY)
 			len += sprintf(text + len, "%#x %u\n%#x 0\n%#x %#" PRIx64 "\n", SHARED_MSR,
 				       number % 2 * (number + 0xff00), TSC_AUX, PKRS,
@@ -758,7 +760,9 @@ bool run_concurrent(struct stats *stats)
 		set_up_worker(&workers[i], i);
 	for (i = 0; i < NR_WORKERS + 2; i++)
 		pthread_create(&workers[i].thread, NULL,
-			       i < NR_WORKERS ? work : i == NR_WORKERS ? swap_lists : toggle_cpus,
+			       i < NR_WORKERS  ? work :
+			       i == NR_WORKERS ? swap_lists :
+						 toggle_cpus,
 			       &workers[i]);
 	for (i = 0; i < NR_WORKERS + 2; i++) {
 		pthread_join(workers[i].thread, NULL);

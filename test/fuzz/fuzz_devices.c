@@ -18,9 +18,9 @@
 struct options options;
 
 const char *const call_names[NR_CALLS] = {
-	"pread", "pwrite", "read", "write", "readv", "writev", "lseek", "ioctl",
-	"list write", "list read", "version read", "open", "close", "chmod", "hotplug",
-	"peek", "poke", "move", "parameter",
+	"pread",   "pwrite",	 "read",      "write",	      "readv",	   "writev", "lseek",
+	"ioctl",   "list write", "list read", "version read", "open",	   "close",  "chmod",
+	"hotplug", "peek",	 "poke",      "move",	      "parameter",
 };
 
 uint64_t rnd(struct rng *rng)
@@ -133,7 +133,7 @@ static bool run_mode(unsigned int number, const char *name, bool (*run)(struct s
 static int usage(void)
 {
 	fprintf(stderr, "usage: fuzz_devices [-s SEED] [-n CALLS] [-t SECONDS] [-p MODES] "
-		"[-v CALL] [-r]\n");
+			"[-v CALL] [-r]\n");
 	return 2;
 }
 

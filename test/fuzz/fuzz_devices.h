@@ -25,23 +25,41 @@ static inline bool one_in(struct rng *rng, unsigned int n)
 	return !below(rng, n);
 }
 
-#define pick(rng, array)	((array)[below(rng, ARRAY_SIZE(array))])
+#define pick(rng, array) ((array)[below(rng, ARRAY_SIZE(array))])
 
 /* A number that is special more often than chance would have it */
 uint64_t rnd_value(struct rng *rng);
 
 enum call {
-	PREAD, PWRITE, READ, WRITE, READV, WRITEV, LSEEK, IOCTL, LIST_WRITE, LIST_READ,
-	VERSION_READ, OPEN, CLOSE, CHMOD, HOTPLUG, PEEK, POKE, MOVE, PARAM, NR_CALLS,
+	PREAD,
+	PWRITE,
+	READ,
+	WRITE,
+	READV,
+	WRITEV,
+	LSEEK,
+	IOCTL,
+	LIST_WRITE,
+	LIST_READ,
+	VERSION_READ,
+	OPEN,
+	CLOSE,
+	CHMOD,
+	HOTPLUG,
+	PEEK,
+	POKE,
+	MOVE,
+	PARAM,
+	NR_CALLS,
 };
 
 extern const char *const call_names[NR_CALLS];
 
-#define MAX_ERRNO	134
+#define MAX_ERRNO 134
 
 struct stats {
 	uint64_t calls[NR_CALLS];
-	uint64_t errs[MAX_ERRNO];	/* [0]: successes */
+	uint64_t errs[MAX_ERRNO]; /* [0]: successes */
 	uint64_t op_errs[MAX_ERRNO];
 	uint64_t list_swaps;
 	uint64_t hotplugs;
@@ -51,9 +69,9 @@ void count_call(struct stats *stats, enum call call, long result, int err);
 
 struct options {
 	uint64_t seed;
-	uint64_t calls;		/* 0: no limit */
-	unsigned int seconds;	/* 0: no limit */
-	uint64_t print_from;	/* the first call to print */
+	uint64_t calls; /* 0: no limit */
+	unsigned int seconds; /* 0: no limit */
+	uint64_t print_from; /* the first call to print */
 	bool revoke_on_change;
 };
 

@@ -41,8 +41,7 @@ static void check_values(const struct state *state)
 static bool same(const struct state *a, const struct state *b)
 {
 	return strcmp(a->version, b->version) == 0 && strcmp(a->host, b->host) == 0 &&
-	       strcmp(a->time, b->time) == 0 &&
-	       memcmp(&a->cpus, &b->cpus, sizeof(a->cpus)) == 0 &&
+	       strcmp(a->time, b->time) == 0 && memcmp(&a->cpus, &b->cpus, sizeof(a->cpus)) == 0 &&
 	       a->list.count == b->list.count && a->count == b->count &&
 	       (!a->list.count || memcmp(a->list.entries, b->list.entries,
 					 a->list.count * sizeof(*a->list.entries)) == 0) &&

@@ -15,14 +15,14 @@
 #include <linux/types.h>
 
 /* What one write to the device can hold */
-#define LONGEST_TEXT	(128 * 1024 + 1)
-#define MOST_WORDS	((LONGEST_TEXT + 1) / 2)
+#define LONGEST_TEXT (128 * 1024 + 1)
+#define MOST_WORDS ((LONGEST_TEXT + 1) / 2)
 
 /*
  * For loops over all entries for each entry: what they do teaches libFuzzer nothing,
  * and the checks of the sanitizers make them thirty times as long.
  */
-#define QUADRATIC	__attribute__((no_sanitize("coverage", "address", "undefined")))
+#define QUADRATIC __attribute__((no_sanitize("coverage", "address", "undefined")))
 
 /*
  * The specification
@@ -31,7 +31,7 @@
 struct entry {
 	u64 addr;
 	u64 mask;
-	unsigned int line;	/* that the address is on */
+	unsigned int line; /* that the address is on */
 };
 
 /**
@@ -61,7 +61,7 @@ static bool is_white(char c)
 	case '\v':
 	case '\f':
 	case '\r':
-	case '\xa0':		/* the no-break space of Latin-1, as in the kernel */
+	case '\xa0': /* the no-break space of Latin-1, as in the kernel */
 		return true;
 	}
 	return false;
@@ -233,8 +233,8 @@ QUADRATIC static bool is_listed(u32 addr)
 
 static void fail(const char *what, long long module, long long specified)
 {
-	fprintf(stderr, "DIFFERENT: %s: module %lld (%#llx), specification %lld (%#llx)\n",
-		what, module, module, specified, specified);
+	fprintf(stderr, "DIFFERENT: %s: module %lld (%#llx), specification %lld (%#llx)\n", what,
+		module, module, specified, specified);
 	abort();
 }
 
@@ -247,8 +247,8 @@ static void compare(const char *what, long long module, long long specified)
 /* The error of a pass, or that it has none; @err is what the module says. */
 static void compare_error(int pass, const struct msr_text *text, long err)
 {
-	compare(pass == 1 ? "error of the first pass" : "error of the second pass",
-		err, verdict.pass == pass ? verdict.err : 0);
+	compare(pass == 1 ? "error of the first pass" : "error of the second pass", err,
+		verdict.pass == pass ? verdict.err : 0);
 	if (!err)
 		return;
 	if (verdict.line)
@@ -417,10 +417,27 @@ static void append_number(struct writing *to, unsigned long long number)
 static void append_odd_word(struct writing *to)
 {
 	static const char *const words[] = {
-		"0xffffffff", "4294967295", "4294967296", "040000000000", "0x100000000",
-		"0xffffffffffffffff", "18446744073709551615", "18446744073709551616",
-		"01777777777777777777777", "02000000000000000000000", "0x10000000000000000",
-		"99999999999999999999999x", "0x", "0xg", "08", "+", "++1", "-1", "1#", "x", "a",
+		"0xffffffff",
+		"4294967295",
+		"4294967296",
+		"040000000000",
+		"0x100000000",
+		"0xffffffffffffffff",
+		"18446744073709551615",
+		"18446744073709551616",
+		"01777777777777777777777",
+		"02000000000000000000000",
+		"0x10000000000000000",
+		"99999999999999999999999x",
+		"0x",
+		"0xg",
+		"08",
+		"+",
+		"++1",
+		"-1",
+		"1#",
+		"x",
+		"a",
 	};
 
 	append(to, words[below(ARRAY_SIZE(words))]);
@@ -429,8 +446,8 @@ static void append_odd_word(struct writing *to)
 static void append_gap(struct writing *to, unsigned int oddity)
 {
 	static const char *const gaps[] = {
-		" ", "\n", "\t", "\r\n", "\v", "\f", "\xa0", "\n\n",
-		" #\n", "\n# 1 2\n", " # a #\r\n", "\xa0#\n", "#\n", " # 1",
+		" ",	"\n",	"\t",	     "\r\n",	   "\v",      "\f",  "\xa0",
+		"\n\n", " #\n", "\n# 1 2\n", " # a #\r\n", "\xa0#\n", "#\n", " # 1",
 	};
 
 	append(to, gaps[below(oddity ? ARRAY_SIZE(gaps) : 2)]);

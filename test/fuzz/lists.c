@@ -9,8 +9,8 @@
 static uint32_t known_msr(struct rng *rng)
 {
 	static const uint32_t others[] = {
-		0xE7, 0xE8, 0x199, 0x1B0, 0x610, 0x10, 0x8B, 0x1A0, 0x277, 0xC0000080,
-		0x10000, 0x3FFFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0,
+		0xE7,  0xE8,	   0x199,   0x1B0,	0x610,	    0x10,	0x8B,	    0x1A0,
+		0x277, 0xC0000080, 0x10000, 0x3FFFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0,
 	};
 
 	switch (below(rng, 8)) {
@@ -34,7 +34,7 @@ uint32_t random_msr(struct rng *rng, const struct list *list)
 	switch (below(rng, 8)) {
 	case 0:
 		return rnd(rng);
-	case 1:		/* near one that may be listed */
+	case 1: /* near one that may be listed */
 		return known_msr(rng) + below(rng, 3) - 1;
 	default:
 		return known_msr(rng);
@@ -57,8 +57,9 @@ static size_t add(char *text, const char *more)
 static size_t add_space(struct rng *rng, char *text)
 {
 	static const char *const spaces[] = {
-		" ", "\n", "\t", "\r\n", "  ", "\v", "\f", " \n", "\n\n\n", " # a comment\n",
-		"\n#\n", "\t\t#0x402 0x1\n", " ## # 0x\n ",
+		" ",	       "\n",  "\t",	"\r\n",		  "  ",	   "\v",
+		"\f",	       " \n", "\n\n\n", " # a comment\n", "\n#\n", "\t\t#0x402 0x1\n",
+		" ## # 0x\n ",
 	};
 
 	return add(text, one_in(rng, 2) ? " " : pick(rng, spaces));
@@ -67,7 +68,8 @@ static size_t add_space(struct rng *rng, char *text)
 static size_t add_number(struct rng *rng, char *text, uint64_t value)
 {
 	static const char *const formats[] = {
-		"%#" PRIx64, "0X%" PRIX64, "%" PRIu64, "0%" PRIo64, "+%" PRIu64, "+0x%" PRIx64,
+		"%#" PRIx64,	 "0X%" PRIX64,	 "%" PRIu64,
+		"0%" PRIo64,	 "+%" PRIu64,	 "+0x%" PRIx64,
 		"0x%016" PRIX64, "0x%08" PRIx64, "0x00000000000000000000%" PRIx64,
 	};
 	const char *format = one_in(rng, 2) ? formats[0] : pick(rng, formats);
@@ -78,7 +80,7 @@ static size_t add_number(struct rng *rng, char *text, uint64_t value)
 #pragma GCC diagnostic pop
 }
 
-#define LONGEST_ENTRY	160
+#define LONGEST_ENTRY 160
 
 static bool is_new(const uint32_t *addrs, unsigned int count)
 {
@@ -132,9 +134,28 @@ static size_t good_list(struct rng *rng, char *text, size_t max)
 static size_t bad_words(struct rng *rng, char *text, size_t len)
 {
 	static const char *const words[] = {
-		"x", "-1", "0x", "0x100000000", "18446744073709551616", "0x1ffffffffffffffff",
-		"08", "0xg", "1#", "+", "++1", "0x10z", "99999999999999999999z", "0x402", "1,2",
-		"0xffffffff", "+0x402", "0+1", "0x+1", "1.", "\"", "02000000000000000000000",
+		"x",
+		"-1",
+		"0x",
+		"0x100000000",
+		"18446744073709551616",
+		"0x1ffffffffffffffff",
+		"08",
+		"0xg",
+		"1#",
+		"+",
+		"++1",
+		"0x10z",
+		"99999999999999999999z",
+		"0x402",
+		"1,2",
+		"0xffffffff",
+		"+0x402",
+		"0+1",
+		"0x+1",
+		"1.",
+		"\"",
+		"02000000000000000000000",
 	};
 	char word[40];
 	size_t at = below(rng, len + 1);
@@ -163,7 +184,7 @@ static size_t spoil(struct rng *rng, char *text, size_t len)
 	case 2:
 		text[below(rng, len)] = '\0';
 		return len;
-	case 3:		/* the same addresses again */
+	case 3: /* the same addresses again */
 		if (len > 10000)
 			return len;
 		text[len] = '\n';

@@ -5,10 +5,10 @@
 
 #include "memory.h"
 
-#define PAGE	4096UL
-#define BASE	0x10000000000UL
-#define BIG	((4UL << 20) + 16 * PAGE)
-#define AROUND	64UL	/* bytes that are guarded before and behind */
+#define PAGE 4096UL
+#define BASE 0x10000000000UL
+#define BIG ((4UL << 20) + 16 * PAGE)
+#define AROUND 64UL /* bytes that are guarded before and behind */
 
 enum { FIRST_LARGE = 5, NR_REGIONS = 13 };
 
@@ -17,7 +17,7 @@ static struct region {
 	int prot;
 	uintptr_t start;
 	uintptr_t end;
-	char *alias;		/* the same memory, to write to it though it is read-only */
+	char *alias; /* the same memory, to write to it though it is read-only */
 } regions[NR_REGIONS] = {
 	{ .size = PAGE, .prot = PROT_NONE },
 	{ .size = 4 * PAGE, .prot = PROT_READ | PROT_WRITE },
@@ -47,8 +47,8 @@ static bool map_region(struct region *region)
 	void *start = (void *)region->start;
 	int prot = region->prot ? PROT_READ | PROT_WRITE : PROT_NONE;
 
-	if (mmap(start, region->size, prot, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-		 -1, 0) != start)
+	if (mmap(start, region->size, prot, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) != start)
 		return false;
 	region->alias = start;
 	if (region->prot != PROT_READ)
@@ -103,10 +103,26 @@ size_t reach(const void *p, size_t len, int prot)
 static void *bad_place(struct rng *rng)
 {
 	static const uint64_t places[] = {
-		0, 8, 4095, 0x7ffffffff000, 0x7fffffffeff8, 0x7fffffffeffc, 0x7ffffffffff8,
-		0x7fffffffffff, 0x800000000000, 0x800000000008, 0x4000000000000000,
-		0x7fffffffffffffff, 0x8000000000000000, 0xffff800000000000, 0xffff888000000000,
-		0xffffffff81000000, 0xffffffffff600000, UINT64_MAX - 7, UINT64_MAX - 31, UINT64_MAX,
+		0,
+		8,
+		4095,
+		0x7ffffffff000,
+		0x7fffffffeff8,
+		0x7fffffffeffc,
+		0x7ffffffffff8,
+		0x7fffffffffff,
+		0x800000000000,
+		0x800000000008,
+		0x4000000000000000,
+		0x7fffffffffffffff,
+		0x8000000000000000,
+		0xffff800000000000,
+		0xffff888000000000,
+		0xffffffff81000000,
+		0xffffffffff600000,
+		UINT64_MAX - 7,
+		UINT64_MAX - 31,
+		UINT64_MAX,
 	};
 
 	return (void *)pick(rng, places);
@@ -136,7 +152,7 @@ static void *good_place(struct rng *rng, const struct region *region, size_t len
 	len = len < region->size ? len : region->size;
 	room = region->size - len;
 	switch (below(rng, 4)) {
-	case 0:		/* up to its last byte */
+	case 0: /* up to its last byte */
 		return (void *)(region->end - len);
 	case 1:
 		at = below(rng, room + 1);

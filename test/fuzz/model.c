@@ -186,8 +186,7 @@ struct verdict judge_text(const char *text, size_t len)
 	read_entries(text, nul ? nul : text + len, list, &twice, &verdict);
 	if (nul)
 		/* A number too large before the NUL byte: wrong in both ways */
-		set_errs(&verdict, EINVAL,
-			 verdict.err == ERANGE || verdict.other_err ? ERANGE : 0);
+		set_errs(&verdict, EINVAL, verdict.err == ERANGE || verdict.other_err ? ERANGE : 0);
 	if (!verdict.err && twice) {
 		set_errs(&verdict, ENOTUNIQ, 0);
 		verdict.list = finish_list(new_list(0));
@@ -212,9 +211,17 @@ enum reg_kind reg_kind(uint32_t addr)
 		return REG_PKRS;
 	case TSC_AUX:
 		return REG_CPU;
-	case 0xE7: case 0xE8: case 0x199: case 0x1B0: case 0x610:
+	case 0xE7:
+	case 0xE8:
+	case 0x199:
+	case 0x1B0:
+	case 0x610:
 		return REG_ZERO;
-	case 0x10: case 0x8B: case 0x1A0: case 0x277: case 0xC0000080:
+	case 0x10:
+	case 0x8B:
+	case 0x1A0:
+	case 0x277:
+	case 0xC0000080:
 		return REG_ANY;
 	}
 	/* Unknown to QEMU, and not those of a hypervisor or of AMD's processors */
@@ -234,7 +241,8 @@ uint64_t writable_bits(uint32_t addr)
 	switch (reg_kind(addr)) {
 	case REG_STORE:
 		return addr & 1 ? UINT64_MAX >> 4 : UINT64_MAX;
-	case REG_PKRS: case REG_ZERO:
+	case REG_PKRS:
+	case REG_ZERO:
 		return UINT64_MAX;
 	default:
 		return 0;

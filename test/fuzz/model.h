@@ -12,8 +12,8 @@
 
 #include "../../msr_safe.h"
 
-#define MAX_CPUS	8
-#define MAX_LIST_TEXT	131073
+#define MAX_CPUS 8
+#define MAX_LIST_TEXT 131073
 
 struct entry {
 	uint32_t addr;
@@ -25,9 +25,9 @@ struct list {
 	unsigned int refs;
 	unsigned int count;
 	struct entry *entries;
-	uint32_t *slots;	/* one more than the number of an entry, or 0 */
+	uint32_t *slots; /* one more than the number of an entry, or 0 */
 	uint32_t slot_mask;
-	char *text;		/* as it is read from the device */
+	char *text; /* as it is read from the device */
 	size_t len;
 };
 
@@ -49,18 +49,18 @@ struct verdict judge_text(const char *text, size_t len);
 
 /* What a register does in the guest, for as much as accesses can tell */
 enum reg_kind {
-	REG_STORE,	/* 64 bits of storage a CPU */
-	REG_PKRS,	/* a general protection fault if one of bits 63:32 is written */
-	REG_CPU,	/* the number of the CPU; not to be written */
-	REG_ZERO,	/* reads 0, a write is ignored */
-	REG_ANY,	/* reads anything; not to be written */
-	REG_UNKNOWN,	/* not to be listed */
+	REG_STORE, /* 64 bits of storage a CPU */
+	REG_PKRS, /* a general protection fault if one of bits 63:32 is written */
+	REG_CPU, /* the number of the CPU; not to be written */
+	REG_ZERO, /* reads 0, a write is ignored */
+	REG_ANY, /* reads anything; not to be written */
+	REG_UNKNOWN, /* not to be listed */
 };
 
-#define NR_STORES	18
-#define STORE_ADDR(i)	(0x402 + (i) / 2 * 4 + (i) % 2)	/* MCi_ADDR and MCi_MISC */
-#define PKRS		0x6E1
-#define TSC_AUX		0xC0000103
+#define NR_STORES 18
+#define STORE_ADDR(i) (0x402 + (i) / 2 * 4 + (i) % 2) /* MCi_ADDR and MCi_MISC */
+#define PKRS 0x6E1
+#define TSC_AUX 0xC0000103
 
 enum reg_kind reg_kind(uint32_t addr);
 
@@ -78,7 +78,7 @@ struct model {
 	uint64_t publications;
 	bool check_version;
 	bool revoke_on_change;
-	bool pkrs_holds;	/* what is written to it without a fault */
+	bool pkrs_holds; /* what is written to it without a fault */
 	unsigned int nr_cpus;
 	bool online[MAX_CPUS];
 	uint64_t store[MAX_CPUS][NR_STORES];

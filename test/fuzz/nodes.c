@@ -134,7 +134,9 @@ void open_one(void)
 		flags |= pick(&rng, more);
 	handle = &handles[nr_handles];
 	*handle = (struct handle){
-		.node = node, .flags = flags, .publications = model.publications,
+		.node = node,
+		.flags = flags,
+		.publications = model.publications,
 	};
 	begin(OPEN, handle, NULL, 0, 0);
 	note("flags %#x%s", flags, as_user ? " as user" : "");
@@ -297,4 +299,3 @@ void toggle_parameter(void)
 		       model.check_version ? "1" : "0"))
 		mismatch("check_batch_version cannot be set");
 }
-

@@ -159,16 +159,28 @@ static void one_call(void)
 {
 	/* A new list takes as long as a thousand reads, or more. */
 	static const unsigned int for_reads[] = {
-		[CPU] = 900, [BATCH] = 30, [LIST] = 200, [VERSION] = 90,
+		[CPU] = 900,
+		[BATCH] = 30,
+		[LIST] = 200,
+		[VERSION] = 90,
 	};
 	static const unsigned int for_writes[] = {
-		[CPU] = 990, [BATCH] = 20, [LIST] = 10, [VERSION] = 10,
+		[CPU] = 990,
+		[BATCH] = 20,
+		[LIST] = 10,
+		[VERSION] = 10,
 	};
 	static const unsigned int for_ioctls[] = {
-		[CPU] = 10, [BATCH] = 990, [LIST] = 10, [VERSION] = 10,
+		[CPU] = 10,
+		[BATCH] = 990,
+		[LIST] = 10,
+		[VERSION] = 10,
 	};
 	static const unsigned int for_seeks[] = {
-		[CPU] = 600, [BATCH] = 40, [LIST] = 600, [VERSION] = 200,
+		[CPU] = 600,
+		[BATCH] = 40,
+		[LIST] = 600,
+		[VERSION] = 200,
 	};
 	static const unsigned int for_cpus[] = { [CPU] = 1000 };
 	unsigned int dice = below(&rng, 10000);

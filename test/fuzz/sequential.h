@@ -8,14 +8,14 @@
 
 #include "memory.h"
 
-#define NR_HANDLES	40
+#define NR_HANDLES 40
 
 enum device { CPU, BATCH, LIST, VERSION };
 
 struct node {
 	enum device device;
 	unsigned int cpu;
-	bool leaves;		/* with its CPU */
+	bool leaves; /* with its CPU */
 	unsigned int mode;
 	char path[40];
 };
@@ -25,8 +25,8 @@ struct handle {
 	const struct node *node;
 	int flags;
 	int64_t pos;
-	struct list *list;	/* in force at the open, if this is the list's device */
-	uint64_t publications;	/* until the open */
+	struct list *list; /* in force at the open, if this is the list's device */
+	uint64_t publications; /* until the open */
 };
 
 extern struct rng rng;
@@ -34,8 +34,8 @@ extern struct model model;
 extern struct stats *stats;
 extern struct handle handles[NR_HANDLES];
 extern unsigned int nr_handles;
-extern unsigned int home;	/* the CPU that most calls are for, and come from */
-extern bool values_survive;	/* of registers, while their CPU is off line */
+extern unsigned int home; /* the CPU that most calls are for, and come from */
+extern bool values_survive; /* of registers, while their CPU is off line */
 
 /* What a call may answer */
 struct answers {

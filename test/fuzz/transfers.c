@@ -8,12 +8,12 @@
 
 #include "sequential.h"
 
-#define TEXT_ROOM	(MAX_LIST_TEXT + 1024)
-#define BIGGEST		(4U << 20)
+#define TEXT_ROOM (MAX_LIST_TEXT + 1024)
+#define BIGGEST (4U << 20)
 
 static char text[TEXT_ROOM];
 static const char version_text[] = {
-	'0' + MSR_SAFE_VERSION_MAJOR, '.', '0' + MSR_SAFE_VERSION_MINOR, '.',
+	'0' + MSR_SAFE_VERSION_MAJOR, '.',  '0' + MSR_SAFE_VERSION_MINOR, '.',
 	'0' + MSR_SAFE_VERSION_PATCH, '\n',
 };
 
@@ -138,7 +138,7 @@ static void cpu_transfer(struct handle *handle, const struct transfer *t)
 	check_memory();
 }
 
-#define MAX_SEGMENTS	3
+#define MAX_SEGMENTS 3
 
 /* The kernel makes a call of each segment, until one fails. */
 void cpu_vector(struct handle *handle, bool writing)
@@ -257,7 +257,7 @@ static void expect_list_write(const struct handle *handle, const struct transfer
 		may_fail(answers, EINVAL);
 	if (answers->nr_errs > t->positional) {
 		if (!t->len)
-			may_fail(answers, ENOMSG);	/* no byte of the buffer is needed */
+			may_fail(answers, ENOMSG); /* no byte of the buffer is needed */
 		return;
 	}
 	*verdict = judge_text(t->buf, t->len);
@@ -292,8 +292,8 @@ static void list_write(struct handle *handle, const struct transfer *t)
 		list_put(verdict.list);
 		return;
 	}
-	note("%s, err %s, entries %d", t->positional ? "pwrite" : "write",
-	     errno_name(verdict.err), verdict.list ? (int)verdict.list->count : -1);
+	note("%s, err %s, entries %d", t->positional ? "pwrite" : "write", errno_name(verdict.err),
+	     verdict.list ? (int)verdict.list->count : -1);
 	guard(t->buf, t->len < 4 * MAX_LIST_TEXT ? t->len : 8);
 	errno = 0;
 	result = do_transfer(handle, t);
@@ -329,8 +329,18 @@ static void no_transfer(struct handle *handle, const struct transfer *t)
 static int64_t random_offset(void)
 {
 	static const int64_t special[] = {
-		-1, INT64_MIN, INT64_MAX, INT64_MAX - 7, INT64_MAX - 8, INT64_MAX - 9, UINT32_MAX,
-		INT64_C(0x100000000), INT64_C(0x100000402), 0, -0x402, INT64_C(0x8000000000000402),
+		-1,
+		INT64_MIN,
+		INT64_MAX,
+		INT64_MAX - 7,
+		INT64_MAX - 8,
+		INT64_MAX - 9,
+		UINT32_MAX,
+		INT64_C(0x100000000),
+		INT64_C(0x100000402),
+		0,
+		-0x402,
+		INT64_C(0x8000000000000402),
 	};
 
 	switch (below(&rng, 16)) {
@@ -476,4 +486,3 @@ void seek(struct handle *handle)
 	if (result >= 0)
 		handle->pos = result;
 }
-

@@ -57,11 +57,11 @@ int clear_list(void **state)
 int load_the_list(void **state)
 {
 	(void)state;
-	load_list("0x402 0xffffffffffffffff\n"		/* STORE_A: all of it */
-		  "0x406 0x00000000ffff0000\n"		/* STORE_B: some bits */
-		  "0x40a 0\n"				/* STORE_C: read only */
-		  "0xc0000103 0\n"			/* CPU_NUMBER */
-		  "0x6e1 0xffffffffffffffff\n");	/* FAULTING */
+	load_list("0x402 0xffffffffffffffff\n" /* STORE_A: all of it */
+		  "0x406 0x00000000ffff0000\n" /* STORE_B: some bits */
+		  "0x40a 0\n" /* STORE_C: read only */
+		  "0xc0000103 0\n" /* CPU_NUMBER */
+		  "0x6e1 0xffffffffffffffff\n"); /* FAULTING */
 	return 0;
 }
 
@@ -207,12 +207,15 @@ unsigned int count_in_log(const char *text)
 }
 
 const char *const guest_nodes[GUEST_NODES] = {
-	"/dev/cpu/0/msr_safe", "/dev/cpu/3/msr_safe", BATCH_PATH, LIST_PATH,
+	"/dev/cpu/0/msr_safe",	     "/dev/cpu/3/msr_safe",  BATCH_PATH, LIST_PATH,
 	"/dev/cpu/msr_safe_version", "/dev/cpu/msr_version",
 };
 
 const char *const guest_kinds[GUEST_KINDS] = {
-	"msr_safe", "msr_batch", "msr_allowlist", "msr_safe_version",
+	"msr_safe",
+	"msr_batch",
+	"msr_allowlist",
+	"msr_safe_version",
 };
 
 int load_other(const char *path, const char *params)

@@ -29,27 +29,27 @@
 #include "../../msr_safe.h"
 #include "../../msr_version.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define LIST_PATH	"/dev/cpu/msr_allowlist"
-#define BATCH_PATH	"/dev/cpu/msr_batch"
+#define LIST_PATH "/dev/cpu/msr_allowlist"
+#define BATCH_PATH "/dev/cpu/msr_batch"
 
 /* In the guest these are plain storage, one of each a CPU, that nothing else uses. */
-#define STORE_A		0x402	/* MC0_ADDR */
-#define STORE_B		0x406	/* MC1_ADDR */
-#define STORE_C		0x40A	/* MC2_ADDR */
-#define STORE_D		0x40E	/* MC3_ADDR */
+#define STORE_A 0x402 /* MC0_ADDR */
+#define STORE_B 0x406 /* MC1_ADDR */
+#define STORE_C 0x40A /* MC2_ADDR */
+#define STORE_D 0x40E /* MC3_ADDR */
 /* The kernel keeps the number of the CPU here. */
-#define CPU_NUMBER	0xC0000103	/* TSC_AUX */
+#define CPU_NUMBER 0xC0000103 /* TSC_AUX */
 /* #GP when one of bits 63:32 is written. */
-#define FAULTING	0x6E1	/* PKRS */
+#define FAULTING 0x6E1 /* PKRS */
 
 /* The call fails, with this errno. */
-#define assert_fails(call, expected)					\
-	do {								\
-		errno = 0;						\
-		assert_int_equal((long)(call), -1);			\
-		assert_int_equal(errno, expected);			\
+#define assert_fails(call, expected)                \
+	do {                                        \
+		errno = 0;                          \
+		assert_int_equal((long)(call), -1); \
+		assert_int_equal(errno, expected);  \
 	} while (0)
 
 /* Opens a file that must open. */
@@ -132,8 +132,8 @@ void mark_log(void);
 unsigned int count_in_log(const char *text);
 
 /* What loading makes: nodes, and kinds of devices */
-#define GUEST_NODES	6
-#define GUEST_KINDS	4
+#define GUEST_NODES 6
+#define GUEST_KINDS 4
 
 extern const char *const guest_nodes[GUEST_NODES];
 extern const char *const guest_kinds[GUEST_KINDS];

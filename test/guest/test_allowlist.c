@@ -5,19 +5,18 @@
 
 #include "guest.h"
 
-#define HEADER		"# MSR      Write mask\n"
-#define MAX_TEXT	131073
-#define MIN_READ	60
+#define HEADER "# MSR      Write mask\n"
+#define MAX_TEXT 131073
+#define MIN_READ 60
 
 /* The list in force before a write that is refused, and what it reads back as */
-#define OLD		"0x402 0xff\n0x10 0\n"
-static const char old_output[] = HEADER
-				 "0x00000402 0x00000000000000FF\n"
-				 "0x00000010 0x0000000000000000\n";
+#define OLD "0x402 0xff\n0x10 0\n"
+static const char old_output[] = HEADER "0x00000402 0x00000000000000FF\n"
+					"0x00000010 0x0000000000000000\n";
 
 /* Unknown to QEMU: these read 0, and a write is ignored. */
-#define MANY		4000
-#define UNKNOWN(i)	(0x20000 + 7 * (i))
+#define MANY 4000
+#define UNKNOWN(i) (0x20000 + 7 * (i))
 
 /* Reads on to the end of the file; the caller frees it. */
 static char *read_on(int fd, size_t chunk)
@@ -201,6 +200,7 @@ static void messages_are_limited_and_come_again_later(void **state)
 }
 
 /* Registers through which ring 0 can be taken over */
+/* clang-format off */
 static const struct {
 	uint32_t msr;
 	const char *name;
@@ -224,6 +224,7 @@ static const struct {
 	{ 0xc0000101, "GS_BASE" },
 	{ 0xc0000102, "KERNEL_GS_BASE" },
 };
+/* clang-format on */
 
 /* How many messages with this text there are when this list is loaded */
 static unsigned int messages(const char *list, const char *text)
@@ -242,11 +243,10 @@ static void a_dangerous_list_is_taken_with_one_warning_naming_its_registers(void
 	assert_int_equal(messages(list, "SYSENTER_EIP"), 1);
 	assert_int_equal(messages(list, "take over"), 1);
 	assert_int_equal(messages(list, "allowlist"), 1);
-	assert_output(HEADER
-		      "0x00000402 0x0000000000000001\n"
-		      "0xC0000082 0x0000000000001000\n"
-		      "0x00000010 0x0000000000000000\n"
-		      "0x00000176 0xFFFFFFFFFFFFFFFF\n");
+	assert_output(HEADER "0x00000402 0x0000000000000001\n"
+			     "0xC0000082 0x0000000000001000\n"
+			     "0x00000010 0x0000000000000000\n"
+			     "0x00000176 0xFFFFFFFFFFFFFFFF\n");
 }
 
 static void each_dangerous_register_is_warned_of(void **state)
@@ -302,13 +302,12 @@ static void a_list_reads_back_in_one_format_and_in_its_order(void **state)
 		  "# address and mask\n"
 		  "0xffffffffffffffff\v\f"
 		  "0xabcdef 18446744073709551614");
-	assert_output(HEADER
-		      "0x00000199 0x000000000000FFFF\n"
-		      "0x00000010 0x0000000000000000\n"
-		      "0x000000C1 0x00000000000000FF\n"
-		      "0x00000013 0x0000000000000010\n"
-		      "0xFFFFFFFF 0xFFFFFFFFFFFFFFFF\n"
-		      "0x00ABCDEF 0xFFFFFFFFFFFFFFFE\n");
+	assert_output(HEADER "0x00000199 0x000000000000FFFF\n"
+			     "0x00000010 0x0000000000000000\n"
+			     "0x000000C1 0x00000000000000FF\n"
+			     "0x00000013 0x0000000000000010\n"
+			     "0xFFFFFFFF 0xFFFFFFFFFFFFFFFF\n"
+			     "0x00ABCDEF 0xFFFFFFFFFFFFFFFE\n");
 }
 
 static void the_output_can_be_written_back(void **state)
@@ -458,8 +457,8 @@ static void a_number_that_is_too_large_is_erange(void **state)
 static void memory_that_is_not_there_is_efault(void **state)
 {
 	long page = sysconf(_SC_PAGESIZE);
-	char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	char *memory =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd;
 
 	(void)state;
@@ -707,8 +706,8 @@ static void thousands_of_entries_are_each_judged_in_a_batch(void **state)
 		const struct msr_batch_op *op = &ops[4 * i];
 		int of_write = mask_of(i) ? 0 : -EROFS;
 
-		if (op[0].err || op[0].wmask != mask_of(i) ||
-		    op[1].err != of_write || op[1].wmask != mask_of(i))
+		if (op[0].err || op[0].wmask != mask_of(i) || op[1].err != of_write ||
+		    op[1].wmask != mask_of(i))
 			fail_msg("%#x: %d %d", UNKNOWN(i), op[0].err, op[1].err);
 		if (op[2].err != -EACCES || op[2].wmask || op[3].err != -EACCES || op[3].wmask)
 			fail_msg("%#x is not listed: %d %d", op[2].msr, op[2].err, op[3].err);
@@ -765,7 +764,10 @@ static void as_many_entries_as_the_longest_text_holds_are_taken(void **state)
 static void the_mask_of_a_batch_is_that_of_the_list(void **state)
 {
 	struct msr_batch_op ops[] = {
-		read_op(0, STORE_A), write_op(0, STORE_A, 0), read_op(0, 0x10), read_op(0, STORE_B),
+		read_op(0, STORE_A),
+		write_op(0, STORE_A, 0),
+		read_op(0, 0x10),
+		read_op(0, STORE_B),
 	};
 
 	(void)state;
@@ -884,8 +886,8 @@ static void a_descriptor_does_what_it_was_opened_for(void **state)
 
 /* All at once */
 
-#define LISTS		4
-#define BUSY_NS		(2 * UINT64_C(1000000000))
+#define LISTS 4
+#define BUSY_NS (2 * UINT64_C(1000000000))
 
 /* List n has STORE_A, STORE_B and others, all with the mask n + 1. */
 static char *swapped[LISTS];
@@ -961,7 +963,9 @@ static int keep_accessing(unsigned int i)
 {
 	struct msr_batch_op ops[200];
 	struct msr_batch_array batch = {
-		.numops = ARRAY_SIZE(ops), .version = MSR_SAFE_VERSION_u32, .ops = ops,
+		.numops = ARRAY_SIZE(ops),
+		.version = MSR_SAFE_VERSION_u32,
+		.ops = ops,
 	};
 	int fd = open(BATCH_PATH, O_RDONLY);
 	unsigned int n;
@@ -1016,7 +1020,7 @@ static void every_reader_sees_one_whole_list_while_writers_replace_it(void **sta
 	assert_int_equal(failed, 0);
 }
 
-#define promise(function)	cmocka_unit_test_setup_teardown(function, clear_list, clear_list)
+#define promise(function) cmocka_unit_test_setup_teardown(function, clear_list, clear_list)
 
 int main(void)
 {

@@ -9,10 +9,10 @@
 
 #include "guest.h"
 
-#define LAST_CPU	3
-#define MAX_OPS		131072
+#define LAST_CPU 3
+#define MAX_OPS 131072
 
-static struct msr_batch_op *many;	/* MAX_OPS + 1 of them */
+static struct msr_batch_op *many; /* MAX_OPS + 1 of them */
 
 static int allocate(void **state)
 {
@@ -70,7 +70,7 @@ static void reads_are_of_the_registers_on_their_cpus(void **state)
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		poke(i % 4, i < 4 ? STORE_A : STORE_B, 0x1111111100000000 + i);
 		ops[i] = read_op(i % 4, i < 4 ? STORE_A : STORE_B);
-		ops[i].isrdmsr = i % 2 ? 1 : 0x8000;	/* anything but 0 */
+		ops[i].isrdmsr = i % 2 ? 1 : 0x8000; /* anything but 0 */
 		ops[i].err = 99;
 	}
 	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
@@ -163,18 +163,12 @@ static void inputs_and_padding_stay_as_they_were(void **state)
 static void every_operation_is_executed_and_has_its_own_err(void **state)
 {
 	struct msr_batch_op ops[] = {
-		write_op(0, STORE_A, 1),
-		write_op(1, FAULTING, UINT64_C(1) << 40),
-		write_op(2, STORE_A, 2),
-		read_op(0, STORE_D),
-		write_op(1, STORE_D, 9),
-		write_op(3, STORE_A, 3),
-		write_op(1, STORE_C, 9),
-		read_op(4, STORE_A),
-		write_op(65535, STORE_A, 9),
-		read_op(0, STORE_A),
-		read_op(3, CPU_NUMBER),
-		read_op(1, STORE_C),
+		write_op(0, STORE_A, 1),     write_op(1, FAULTING, UINT64_C(1) << 40),
+		write_op(2, STORE_A, 2),     read_op(0, STORE_D),
+		write_op(1, STORE_D, 9),     write_op(3, STORE_A, 3),
+		write_op(1, STORE_C, 9),     read_op(4, STORE_A),
+		write_op(65535, STORE_A, 9), read_op(0, STORE_A),
+		read_op(3, CPU_NUMBER),	     read_op(1, STORE_C),
 	};
 	static const int errs[] = {
 		0, -EIO, 0, -EACCES, -EACCES, 0, -EROFS, -ENXIO, -ENXIO, 0, 0, 0,
@@ -263,7 +257,10 @@ static void an_offline_cpu_is_enxio_and_the_others_are_executed(void **state)
 static void order_is_kept_on_each_cpu(void **state)
 {
 	static const unsigned int cpus[][4] = {
-		{ 1, 1, 1, 1 }, { 2, 2, 2, 2 }, { 0, 1, 2, 3 }, { 3, 3, 0, 1 },
+		{ 1, 1, 1, 1 },
+		{ 2, 2, 2, 2 },
+		{ 0, 1, 2, 3 },
+		{ 3, 3, 0, 1 },
 	};
 	const unsigned int count = 20000;
 	unsigned int i, way;
@@ -417,8 +414,9 @@ static long ioctl_of_32_bits(int fd, unsigned long cmd, void *arg)
 {
 	long result;
 
-	asm volatile("int $0x80" : "=a" (result)
-		     : "a" (54), "b" ((long)fd), "c" (cmd), "d" (arg)
+	asm volatile("int $0x80"
+		     : "=a"(result)
+		     : "a"(54), "b"((long)fd), "c"(cmd), "d"(arg)
 		     : "memory", "r8", "r9", "r10", "r11");
 	return result;
 }
@@ -444,8 +442,7 @@ static void a_32_bit_program_is_enotty(void **state)
 
 static void a_batch_that_cannot_be_read_is_efault_and_executes_nothing(void **state)
 {
-	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct msr_batch_op *ops = (struct msr_batch_op *)(pages + 4096) - 2;
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 
@@ -468,8 +465,8 @@ static void a_batch_that_cannot_be_read_is_efault_and_executes_nothing(void **st
 
 static void a_batch_that_cannot_be_written_back_is_efault(void **state)
 {
-	struct msr_batch_op *ops = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct msr_batch_op *ops =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)state;
 	ops[0] = write_op(0, STORE_A, 0x1357);
@@ -493,8 +490,8 @@ static void versions_that_are_served(void **state)
 static void other_versions_are_enoprotoopt_and_execute_nothing(void **state)
 {
 	static const uint32_t refused[] = {
-		1, 0x010000, 0x0100ff, 0x01ff00, 0x020100, 0x02ff00, 0x030000, 0x01020000,
-		0xff020000, UINT32_MAX,
+		1,	  0x010000, 0x0100ff,	0x01ff00,   0x020100,
+		0x02ff00, 0x030000, 0x01020000, 0xff020000, UINT32_MAX,
 	};
 	struct msr_batch_op op = write_op(0, STORE_A, 1);
 	unsigned int i;
@@ -515,7 +512,9 @@ static int user_opens(void *arg)
 static int user_runs_a_batch(void *arg)
 {
 	struct msr_batch_op ops[] = {
-		write_op(2, STORE_A, 0x4321), read_op(2, STORE_A), read_op(2, STORE_D),
+		write_op(2, STORE_A, 0x4321),
+		read_op(2, STORE_A),
+		read_op(2, STORE_D),
 	};
 	int fd = open(BATCH_PATH, O_RDONLY);
 
@@ -622,8 +621,8 @@ static void a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr(void **s
 
 int main(void)
 {
-#define test(f)		cmocka_unit_test_setup(f, load_the_list)
-#define test_then(f, g)	cmocka_unit_test_setup_teardown(f, load_the_list, g)
+#define test(f) cmocka_unit_test_setup(f, load_the_list)
+#define test_then(f, g) cmocka_unit_test_setup_teardown(f, load_the_list, g)
 	const struct CMUnitTest tests[] = {
 		test(the_node_is_0600),
 		test(reads_are_of_the_registers_on_their_cpus),

@@ -15,26 +15,28 @@
 
 #include "guest.h"
 
-#define SECONDS		3
-#define PATIENCE	400	/* seconds, for what must end but may be slow */
-#define MIB		(UINT64_C(1) << 20)
+#define SECONDS 3
+#define PATIENCE 400 /* seconds, for what must end but may be slow */
+#define MIB (UINT64_C(1) << 20)
 
-#define NR_CALLERS	16
-#define NR_DESCRIPTORS	1000
-#define NR_THREADS	1000
+#define NR_CALLERS 16
+#define NR_DESCRIPTORS 1000
+#define NR_THREADS 1000
 
-/* What the processes of a test share */
-static struct {
+struct shared {
 	atomic_bool stop;
 	atomic_bool go;
 	atomic_uint ready;
-	atomic_uintptr_t wrong;	/* a text of the program, which is in one place in all */
+	atomic_uintptr_t wrong; /* a text of the program, which is in one place in all */
 	atomic_uint answers[NR_THREADS];
 	atomic_uint writes;
 	atomic_uint lists;
 	atomic_ulong worst_ns;
 	struct msr_batch_op ops[MSR_BATCH_MAX_OPS];
-} *shared;
+};
+
+/* What the processes of a test share */
+static struct shared *shared;
 
 /* Opened by root, for users */
 static int batch_fd = -1;
@@ -187,8 +189,8 @@ static void assert_given_back(uint64_t before, uint64_t allowance)
  * by which the kernel's trace points tell them apart.
  */
 
-#define TRACING		"/sys/kernel/tracing/"
-#define FIRST_MSR	0x402
+#define TRACING "/sys/kernel/tracing/"
+#define FIRST_MSR 0x402
 
 static const char *const events[] = {
 	"irq_vectors/call_function_entry",
@@ -311,10 +313,10 @@ static void stop_tracing(void)
 /* Interrupts of CPU 0 in which callers were served */
 struct tally {
 	unsigned int interrupts;
-	unsigned int shared;	/* of those, with more than one caller */
-	unsigned int outside;	/* reads in no interrupt */
+	unsigned int shared; /* of those, with more than one caller */
+	unsigned int outside; /* reads in no interrupt */
 	unsigned int visits[NR_CALLERS];
-	uint32_t callers;	/* in the interrupt that is being read, a bit each */
+	uint32_t callers; /* in the interrupt that is being read, a bit each */
 	bool inside;
 };
 
@@ -401,13 +403,21 @@ static void an_interrupt_serves_one_caller(void **state)
  * judged here, as strictly.
  */
 
-#define CGROUP		"/sys/fs/cgroup/bounds"
-#define LARGEST_BATCH	(MSR_BATCH_MAX_OPS * (sizeof(struct msr_batch_op) + sizeof(uint32_t)))
+#define CGROUP "/sys/fs/cgroup/bounds"
+#define LARGEST_BATCH (MSR_BATCH_MAX_OPS * (sizeof(struct msr_batch_op) + sizeof(uint32_t)))
 
 static const char *const alarms[] = {
-	"WARNING:", "BUG:", "Oops", "cut here", "blocked for more than", "detected stall",
-	"self-detected", "unchecked MSR", "allocation failure", "vmalloc error",
-	"Out of memory",	/* the whole system's; a cgroup's is "Memory cgroup out of" */
+	"WARNING:",
+	"BUG:",
+	"Oops",
+	"cut here",
+	"blocked for more than",
+	"detected stall",
+	"self-detected",
+	"unchecked MSR",
+	"allocation failure",
+	"vmalloc error",
+	"Out of memory", /* the whole system's; a cgroup's is "Memory cgroup out of" */
 };
 
 static char console_level[64];
@@ -448,7 +458,7 @@ static void judge_log(void)
 			if (strstr(record, alarms[i]))
 				fail_msg("kernel log: %s", record);
 	}
-	assert_int_equal(errno, EAGAIN);	/* EPIPE: records were lost */
+	assert_int_equal(errno, EAGAIN); /* EPIPE: records were lost */
 }
 
 static void loud_console(void)
@@ -500,8 +510,8 @@ static void *run_largest_batches(void *number)
 {
 	(void)number;
 	while (!atomic_load(&shared->stop)) {
-		if (run_batch_fd(batch_fd, shared->ops, MSR_BATCH_MAX_OPS) &&
-		    errno != E2BIG && errno != ENOMEM)
+		if (run_batch_fd(batch_fd, shared->ops, MSR_BATCH_MAX_OPS) && errno != E2BIG &&
+		    errno != ENOMEM)
 			blame("a batch failed");
 		atomic_fetch_add(&shared->answers[0], 1);
 	}
@@ -531,7 +541,7 @@ static void start_flooders(unsigned int count)
 
 static void a_batch_is_charged_whole_to_its_callers_memory_cgroup(void **state)
 {
-	uint64_t expected = 16 * LARGEST_BATCH - 4 * MIB;	/* some is charged in advance */
+	uint64_t expected = 16 * LARGEST_BATCH - 4 * MIB; /* some is charged in advance */
 	uint64_t end = deadline(PATIENCE);
 	uint64_t before, charged = 0;
 
@@ -550,9 +560,9 @@ static void a_batch_is_charged_whole_to_its_callers_memory_cgroup(void **state)
 }
 
 /* What the system may lack beside what the cgroup has: a dying process may exceed that. */
-#define LIMIT		(48 * MIB)
-#define LIMIT_TEXT	"48M"
-#define ALLOWANCE	(48 * MIB)
+#define LIMIT (48 * MIB)
+#define LIMIT_TEXT "48M"
+#define ALLOWANCE (48 * MIB)
 
 static bool limit_reached(void)
 {
@@ -569,7 +579,8 @@ static void a_users_batches_stay_within_its_memory_cgroup(void **state)
 	start_flooders(ARRAY_SIZE(children));
 	before = memory_available();
 	atomic_store(&shared->go, true);
-	for (start = now_ns(); now_ns() < start + SECONDS * UINT64_C(1000000000) ||
+	for (start = now_ns();
+	     now_ns() < start + SECONDS * UINT64_C(1000000000) ||
 	     (!limit_reached() && now_ns() < start + PATIENCE * UINT64_C(1000000000));
 	     usleep(1000)) {
 		missing = memory_missing(before);
@@ -578,8 +589,8 @@ static void a_users_batches_stay_within_its_memory_cgroup(void **state)
 	}
 	assert_true(limit_reached());
 	assert_children_content();
-	printf("# most memory taken: %" PRIu64 " MiB, processes killed: %" PRIu64 "\n",
-	       most / MIB, number_in(CGROUP "/memory.events", "oom_kill "));
+	printf("# most memory taken: %" PRIu64 " MiB, processes killed: %" PRIu64 "\n", most / MIB,
+	       number_in(CGROUP "/memory.events", "oom_kill "));
 	assert_true(most < LIMIT + ALLOWANCE);
 	assert_nothing_charged();
 	assert_given_back(before, ALLOWANCE);
@@ -588,7 +599,7 @@ static void a_users_batches_stay_within_its_memory_cgroup(void **state)
 }
 
 /* Keeps each list that it writes by opening the device: as an administrator can */
-#define NR_LISTS	200
+#define NR_LISTS 200
 
 static void keep_lists(void)
 {
@@ -649,7 +660,7 @@ static void old_lists_that_are_kept_stay_within_their_writers_memory_cgroup(void
  * The administrator among users
  */
 
-#define NR_FLOODERS	4
+#define NR_FLOODERS 4
 
 static void flood(void)
 {
@@ -824,8 +835,10 @@ static void open_descriptors(void)
 		if (i % 8 < 5)
 			fds[i] = open_cpu(i / 8 % 4, "msr_safe", O_RDWR);
 		else
-			fds[i] = open_path(i % 8 == 5 ? BATCH_PATH : i % 8 == 6 ? LIST_PATH :
-					   "/dev/cpu/msr_version", O_RDONLY);
+			fds[i] = open_path(i % 8 == 5 ? BATCH_PATH :
+					   i % 8 == 6 ? LIST_PATH :
+							"/dev/cpu/msr_version",
+					   O_RDONLY);
 		assert_true(fds[i] >= 0);
 	}
 }
@@ -892,15 +905,15 @@ static int begin(void **state)
 	(void)state;
 	/* What watches has its turn among any number of children. */
 	setpriority(PRIO_PROCESS, 0, -20);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	batch_fd = open(BATCH_PATH, O_RDONLY);
 	return shared == MAP_FAILED || batch_fd < 0;
 }
 
 int main(void)
 {
-#define test(f)	cmocka_unit_test_teardown(f, settle)
+#define test(f) cmocka_unit_test_teardown(f, settle)
 	const struct CMUnitTest tests[] = {
 		test(an_interrupt_serves_one_caller),
 		test(a_batch_is_charged_whole_to_its_callers_memory_cgroup),

@@ -7,11 +7,11 @@
 
 #include "guest.h"
 
-#define MSR_SAFE_PATH	"/dev/cpu/0/msr_safe"
-#define CHECK_PATH	"/sys/module/msr_safe/parameters/check_batch_version"
-#define PAGE_PATH	"./clients.md"
+#define MSR_SAFE_PATH "/dev/cpu/0/msr_safe"
+#define CHECK_PATH "/sys/module/msr_safe/parameters/check_batch_version"
+#define PAGE_PATH "./clients.md"
 
-#define LAST_CPU	3
+#define LAST_CPU 3
 
 struct client_op {
 	uint16_t cpu;
@@ -34,8 +34,8 @@ struct old_array {
 	struct client_op *ops;
 };
 
-#define CLIENT_BATCH	_IOWR('c', 0xA2, struct client_array)
-#define OLD_BATCH	_IOWR('c', 0xA2, struct old_array)
+#define CLIENT_BATCH _IOWR('c', 0xA2, struct client_array)
+#define OLD_BATCH _IOWR('c', 0xA2, struct old_array)
 
 static const struct client_op read_a = { .cpu = 0, .isrdmsr = 1, .msr = STORE_A };
 
@@ -108,7 +108,7 @@ static int user_opens(void *arg)
 	return open(opening->path, opening->flags) < 0 ? errno : 0;
 }
 
-#define USER_OPENS(...)	in_child(true, user_opens, &(struct opening){ __VA_ARGS__ })
+#define USER_OPENS(...) in_child(true, user_opens, &(struct opening){ __VA_ARGS__ })
 
 static void nodes_of_0640_cannot_be_opened_for_reading_and_writing(void **state)
 {
@@ -197,7 +197,10 @@ static void the_layout_that_clients_carry_is_served(void **state)
 	for (way = 0; way < 2; way++) {
 		for (i = 0; i < 8; i++)
 			ops[i] = (struct client_op){
-				.cpu = i / 2, .isrdmsr = i % 2, .err = 99, .msr = STORE_A,
+				.cpu = i / 2,
+				.isrdmsr = i % 2,
+				.err = 99,
+				.msr = STORE_A,
 				.msrdata = i % 2 ? 0 : 0x5500 + 16 * way + i,
 			};
 		assert_int_equal(client_batch(flags[way], ops, 8), 0);
@@ -451,7 +454,7 @@ static void with_revoke_on_change_open_descriptors_are_estale(void **state)
 	assert_int_equal(unload_module(), 0);
 }
 
-static const char *const makers[] = { "06_55", "19_01" };	/* Intel, AMD */
+static const char *const makers[] = { "06_55", "19_01" }; /* Intel, AMD */
 
 /* The list for a server, as the page says that it is made */
 static void load_list_of_server(const char *model)
@@ -461,8 +464,10 @@ static void load_list_of_server(const char *model)
 	FILE *selected;
 	size_t len;
 
-	snprintf(command, sizeof(command), "MSR_ALLOWLISTS=/t/allowlists ./msr-allowlist "
-		 "--cpu %s --with shared,energy,counters select", model);
+	snprintf(command, sizeof(command),
+		 "MSR_ALLOWLISTS=/t/allowlists ./msr-allowlist "
+		 "--cpu %s --with shared,energy,counters select",
+		 model);
 	selected = popen(command, "r");
 	assert_non_null(selected);
 	len = fread(list, 1, sizeof(list) - 1, selected);
@@ -515,8 +520,7 @@ static void the_lists_of_servers_have_the_registers_of_the_page(void **state)
 
 		assert_non_null(page);
 		load_list_of_server(makers[maker]);
-		while (fgets(line, sizeof(line), page) &&
-		       strncmp(line, "| to do what", 12))
+		while (fgets(line, sizeof(line), page) && strncmp(line, "| to do what", 12))
 			;
 		for (count = 0; fgets(line, sizeof(line), page) && *line == '|';) {
 			char *cell = strchr(line + 1, '|');
@@ -555,7 +559,7 @@ static void the_lists_of_servers_have_counters_of_users_alone(void **state)
 
 int main(void)
 {
-#define test(f)	cmocka_unit_test_setup_teardown(f, load_the_list, restore)
+#define test(f) cmocka_unit_test_setup_teardown(f, load_the_list, restore)
 	const struct CMUnitTest tests[] = {
 		test(nodes_of_0640_cannot_be_opened_for_reading_and_writing),
 		test(nodes_of_0660_can_be_opened_as_every_client_does),

@@ -7,7 +7,7 @@
 
 #include "guest.h"
 
-#define LAST_CPU	3
+#define LAST_CPU 3
 
 static int open_safe(unsigned int cpu, int flags)
 {
@@ -361,8 +361,8 @@ static void the_kernel_s_trace_points_see_every_access(void **state)
 
 int main(void)
 {
-#define test(f)		cmocka_unit_test_setup(f, load_the_list)
-#define test_offline(f)	cmocka_unit_test_setup_teardown(f, load_the_list, all_cpus_on)
+#define test(f) cmocka_unit_test_setup(f, load_the_list)
+#define test_offline(f) cmocka_unit_test_setup_teardown(f, load_the_list, all_cpus_on)
 	const struct CMUnitTest tests[] = {
 		test(every_online_cpu_has_a_node_of_mode_0600),
 		test(a_read_is_of_the_register_on_that_cpu),

@@ -7,10 +7,10 @@
 
 #include "guest.h"
 
-#define HEADER		"# MSR      Write mask\n"
-#define TOOL		"./msr-allowlist --lists allowlists "
+#define HEADER "# MSR      Write mask\n"
+#define TOOL "./msr-allowlist --lists allowlists "
 
-#define MADE_LIST	"/tmp/list"
+#define MADE_LIST "/tmp/list"
 
 static char text[256 * 1024], expected[256 * 1024], in_force[256 * 1024];
 
@@ -80,8 +80,16 @@ static glob_t find_lists(void)
 static void check_says_of_a_text_what_the_module_says(void **state)
 {
 	static const char *const lists[] = {
-		"0x10 0\n", "0x10 0\n\n0x10 0\n", "0x10\n", "x 0\n", "0x10 0x1ffffffffffffffff\n",
-		"\n# none\n", "0x100000000 0\n", "010 0 # octal\n", "0x10 0#\n", "16 0\n0x199 -1\n",
+		"0x10 0\n",
+		"0x10 0\n\n0x10 0\n",
+		"0x10\n",
+		"x 0\n",
+		"0x10 0x1ffffffffffffffff\n",
+		"\n# none\n",
+		"0x100000000 0\n",
+		"010 0 # octal\n",
+		"0x10 0#\n",
+		"16 0\n0x199 -1\n",
 	};
 	char *said, *refused;
 	size_t i;
@@ -99,7 +107,7 @@ static void check_says_of_a_text_what_the_module_says(void **state)
 		if (taken)
 			continue;
 		*refused = '\0';
-		said = strstr(text, MADE_LIST ": line ");	/* of the line that says so */
+		said = strstr(text, MADE_LIST ": line "); /* of the line that says so */
 		while (strstr(said + 1, MADE_LIST ": line "))
 			said = strstr(said + 1, MADE_LIST ": line ");
 		if (count_in_log(said + strlen(MADE_LIST ": ")) != 1)
@@ -167,7 +175,8 @@ static void load_checks_writes_and_reads_back(void **state)
 
 static void load_leaves_the_list_in_force_if_the_module_would_refuse_it(void **state)
 {
-	static const char *const lists[] = { "0x10 0\n0x10 0\n", "0x10\n", "x 0\n", "# none\n", "\n" };
+	static const char *const lists[] = { "0x10 0\n0x10 0\n", "0x10\n", "x 0\n", "# none\n",
+					     "\n" };
 	size_t i;
 
 	(void)state;
@@ -200,9 +209,9 @@ static void show_prints_the_list_in_force_with_names(void **state)
 	load_list("0x199 0xffff\n0x77777777 0\n");
 	assert_int_equal(run(TOOL "--cpu 06_8F show"), 0);
 	assert_string_equal(text,
-		"0x00000199 0x000000000000FFFF # PERF_CTL                    thread   "
-		"target performance state; no turbo\n"
-		"0x77777777 0x0000000000000000\n");
+			    "0x00000199 0x000000000000FFFF # PERF_CTL                    thread   "
+			    "target performance state; no turbo\n"
+			    "0x77777777 0x0000000000000000\n");
 }
 
 /* The guest has every register, as far as reading goes. */
@@ -225,7 +234,7 @@ static void nothing_listed_is_nothing_to_show_or_to_probe(void **state)
 	assert_string_equal(text, "");
 }
 
-#define list_test(test)	cmocka_unit_test_setup(test, clear_list)
+#define list_test(test) cmocka_unit_test_setup(test, clear_list)
 
 int main(void)
 {

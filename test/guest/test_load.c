@@ -7,11 +7,11 @@
 
 #include "guest.h"
 
-#define FREE_MAJOR	300	/* to 303; nothing in the guest has them */
+#define FREE_MAJOR 300 /* to 303; nothing in the guest has them */
 
 static const char *const major_params[] = {
-	"mdev_msr_safe", "mdev_msr_batch", "mdev_msr_allowlist", "mdev_msr_version",
-	"mdev_msr_approved_list",
+	"mdev_msr_safe",    "mdev_msr_batch",	      "mdev_msr_allowlist",
+	"mdev_msr_version", "mdev_msr_approved_list",
 };
 
 static int unload_at_end(void **state)
@@ -102,7 +102,8 @@ static void majors_are_those_asked_for(void **state)
 {
 	(void)state;
 	assert_int_equal(load_module("mdev_msr_safe=300 mdev_msr_batch=301 mdev_msr_allowlist=302 "
-			      "mdev_msr_version=303"), 0);
+				     "mdev_msr_version=303"),
+			 0);
 	assert_int_equal(major_of("/dev/cpu/0/msr_safe"), FREE_MAJOR);
 	assert_int_equal(major_of(BATCH_PATH), FREE_MAJOR + 1);
 	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR + 2);
@@ -123,7 +124,8 @@ static void major_0_is_dynamic(void **state)
 {
 	(void)state;
 	assert_int_equal(load_module("mdev_msr_safe=0 mdev_msr_batch=0 mdev_msr_allowlist=0 "
-			      "mdev_msr_version=0"), 0);
+				     "mdev_msr_version=0"),
+			 0);
 	assert_int_not_equal(major_of(BATCH_PATH), 0);
 }
 
@@ -371,8 +373,8 @@ static int read_until_stale(int fd, const volatile bool *written)
 
 static void revoke_on_change_holds_when_the_write_returns(void **state)
 {
-	volatile bool *written = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile bool *written =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int i, fd, status;
 	pid_t pid;
 
@@ -396,11 +398,13 @@ static void revoke_on_change_holds_when_the_write_returns(void **state)
 }
 
 /* Functions of the kernel by the names that they have had */
-#define NAMES	3
+#define NAMES 3
 
 static const char *const kvmalloc_names[NAMES] = { "kvmalloc_node", "__kvmalloc_node_noprof" };
 static const char *const kmalloc_names[NAMES] = {
-	"kmem_cache_alloc_trace", "kmalloc_trace", "__kmalloc_cache_noprof",
+	"kmem_cache_alloc_trace",
+	"kmalloc_trace",
+	"__kmalloc_cache_noprof",
 };
 
 /* Makes the nth call of a function fail. */
@@ -546,7 +550,7 @@ static void a_small_batch_over_all_cpus_needs_no_allocation(void **state)
 
 int main(void)
 {
-#define test(f)	cmocka_unit_test_teardown(f, unload_at_end)
+#define test(f) cmocka_unit_test_teardown(f, unload_at_end)
 	const struct CMUnitTest tests[] = {
 		test(loading_makes_nodes_and_classes),
 		test(unloading_leaves_nothing),

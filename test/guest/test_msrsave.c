@@ -9,13 +9,13 @@
 
 #include "guest.h"
 
-#define STATE_PATH	"/tmp/state"
-#define OUTPUT_PATH	"/tmp/output"
+#define STATE_PATH "/tmp/state"
+#define OUTPUT_PATH "/tmp/output"
 
-#define CPUS		4
+#define CPUS 4
 
 /* In the guest it takes 0 and all ones, ignores anything else; each CPU has one. */
-#define PARTLY_STUCK	0x400	/* MC0_CTL */
+#define PARTLY_STUCK 0x400 /* MC0_CTL */
 
 static char said[1 << 16];
 
@@ -53,7 +53,7 @@ static int run_words(const char *const words[])
 	return WEXITSTATUS(status);
 }
 
-#define RUN(...)	run_words((const char *const[]){ "msrsave", __VA_ARGS__, NULL })
+#define RUN(...) run_words((const char *const[]){ "msrsave", __VA_ARGS__, NULL })
 
 static void assert_said(const char *text)
 {
@@ -109,7 +109,7 @@ static void what_is_saved_is_restored_on_all_cpus(void **state)
 	for (cpu = 0; cpu < CPUS; cpu++) {
 		assert_filled(0, cpu);
 		assert_int_equal(peek(cpu, STORE_B), (value_of(0, STORE_B, cpu) & mask) |
-						     (value_of(1, STORE_B, cpu) & ~mask));
+							     (value_of(1, STORE_B, cpu) & ~mask));
 		assert_int_equal(peek(cpu, STORE_C), value_of(1, STORE_C, cpu));
 		assert_int_equal(peek(cpu, STORE_D), value_of(1, STORE_D, cpu));
 	}
@@ -220,7 +220,8 @@ static void what_does_not_take_is_told(void **state)
 	fill(1);
 	poke(2, PARTLY_STUCK, 0);
 	assert_int_equal(RUN("-r", STATE_PATH), 1);
-	assert_string_equal(said, "msrsave: 0x00000400, CPU 2: bits 0x00000000000000FF did not take: "
+	assert_string_equal(said,
+			    "msrsave: 0x00000400, CPU 2: bits 0x00000000000000FF did not take: "
 			    "0x00000000000000FF was written, 0x0000000000000000 is read\n");
 	poke(2, PARTLY_STUCK, UINT64_MAX);
 	assert_filled(0, 2);
@@ -304,13 +305,14 @@ static void a_file_of_another_list_restores_what_both_allow_if_forced(void **sta
 	assert_int_equal(RUN(STATE_PATH), 0);
 	load_list("0x402 0xffffffffffffffff\n0x406 0x0000000000ff00ff\n0x40a 0\n0x40e 0xff\n");
 	assert_refused("it was saved under another allowlist");
-	assert_said("0x00000406: writable were bits 0x00000000FFFF0000, and are 0x0000000000FF00FF\n");
+	assert_said(
+		"0x00000406: writable were bits 0x00000000FFFF0000, and are 0x0000000000FF00FF\n");
 	assert_said("0x0000040E: is listed, and was not\n");
 	assert_said("0x000006E1: was listed, and is not\n");
 	assert_int_equal(RUN("-rf", STATE_PATH), 1);
 	assert_filled(0, 3);
-	assert_int_equal(peek(1, STORE_B), (value_of(0, STORE_B, 1) & both) |
-					   (value_of(1, STORE_B, 1) & ~both));
+	assert_int_equal(peek(1, STORE_B),
+			 (value_of(0, STORE_B, 1) & both) | (value_of(1, STORE_B, 1) & ~both));
 	assert_int_equal(peek(1, STORE_D), value_of(1, STORE_D, 1));
 }
 
@@ -390,7 +392,7 @@ static void killed_anywhere_it_leaves_the_old_file_or_the_new_one(void **state)
 	unsigned int stops, old = 0, new = 0;
 
 	(void)state;
-	for (stops = 1; ; stops++) {
+	for (stops = 1;; stops++) {
 		unlink(STATE_PATH);
 		fill(0);
 		assert_int_equal(RUN(STATE_PATH), 0);
@@ -404,7 +406,7 @@ static void killed_anywhere_it_leaves_the_old_file_or_the_new_one(void **state)
 			old++;
 			assert_filled(0, 3);
 		} else {
-			new++;
+			new ++;
 			assert_filled(1, 0);
 			assert_filled(1, 3);
 		}
@@ -422,7 +424,7 @@ static void killed_while_restoring_it_can_be_run_again(void **state)
 
 	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
-	for (stops = 1; ; stops += 3) {
+	for (stops = 1;; stops += 3) {
 		fill(1);
 		if (!kill_at(restore, stops))
 			break;
@@ -446,10 +448,12 @@ int main(void)
 		cmocka_unit_test_setup(what_does_not_take_is_told, prepare),
 		cmocka_unit_test_setup(a_file_that_is_refused_changes_nothing, prepare),
 		cmocka_unit_test_setup(a_file_of_another_host_is_refused_unless_forced, prepare),
-		cmocka_unit_test_setup(a_file_of_another_list_restores_what_both_allow_if_forced, prepare),
+		cmocka_unit_test_setup(a_file_of_another_list_restores_what_both_allow_if_forced,
+				       prepare),
 		cmocka_unit_test_setup(closed_streams_do_not_become_the_file, prepare),
 		cmocka_unit_test_setup(a_reader_that_left_does_not_end_a_restore, prepare),
-		cmocka_unit_test_setup(killed_anywhere_it_leaves_the_old_file_or_the_new_one, prepare),
+		cmocka_unit_test_setup(killed_anywhere_it_leaves_the_old_file_or_the_new_one,
+				       prepare),
 		cmocka_unit_test_setup(killed_while_restoring_it_can_be_run_again, prepare),
 	};
 

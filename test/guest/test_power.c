@@ -76,7 +76,7 @@ static void without_permission_it_tells_whom_to_ask(void **state)
 
 int main(void)
 {
-#define test(f)	cmocka_unit_test_setup(f, clear_list)
+#define test(f) cmocka_unit_test_setup(f, clear_list)
 	const struct CMUnitTest tests[] = {
 		test(without_its_registers_in_the_list_it_tells_the_lines),
 		test(with_those_lines_it_tells_that_there_is_no_unit_here),

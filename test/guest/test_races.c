@@ -12,8 +12,8 @@
 
 #include "guest.h"
 
-#define SECONDS		6
-#define POISON		0xdeaddeaddeaddeadULL
+#define SECONDS 6
+#define POISON 0xdeaddeaddeaddeadULL
 
 static atomic_bool stop;
 
@@ -171,11 +171,11 @@ struct hammer {
 	bool batches;
 	unsigned int from_cpu;
 	unsigned int to_cpu;
-	atomic_bool revoked;	/* the write that revokes has returned */
+	atomic_bool revoked; /* the write that revokes has returned */
 	atomic_uint successes;
 };
 
-#define HAMMERED	0x4a
+#define HAMMERED 0x4a
 
 static void *hammer(void *arg)
 {
@@ -295,7 +295,9 @@ static unsigned int fewest_writes(struct masked_writer *writers, unsigned int co
 static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
 {
 	struct masked_writer writers[] = {
-		{ .from_cpu = 1 }, { .from_cpu = 2 }, { .from_cpu = 3, .batches = true },
+		{ .from_cpu = 1 },
+		{ .from_cpu = 2 },
+		{ .from_cpu = 3, .batches = true },
 	};
 	uint64_t end = deadline();
 	uint64_t high = 0, value;
@@ -309,8 +311,9 @@ static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
 
 	/* The other writer is the kernel's own driver; the high half is its. */
 	fd = open_cpu(1, "msr", O_RDWR);
-	for (i = 0; now_ns() < end || high <= 100 ||
-	     fewest_writes(writers, ARRAY_SIZE(writers)) <= 100; i++) {
+	for (i = 0;
+	     now_ns() < end || high <= 100 || fewest_writes(writers, ARRAY_SIZE(writers)) <= 100;
+	     i++) {
 		pin_to(i / 64 % 4);
 		high++;
 		value = high << 32;
@@ -444,8 +447,8 @@ static void end_child(pid_t pid)
 
 static void a_writer_that_waits_for_a_batch_can_be_killed(void **state)
 {
-	atomic_bool *begun = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	atomic_bool *begun =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct msr_batch_op op = read_op(0, STORE_B);
 	pid_t batch, hog, writer;
 	bool waited = false, ended;
@@ -492,7 +495,7 @@ static int settle(void **state)
 
 int main(void)
 {
-#define test(f)	cmocka_unit_test_teardown(f, settle)
+#define test(f) cmocka_unit_test_teardown(f, settle)
 	const struct CMUnitTest tests[] = {
 		test(no_success_without_data_while_cpus_come_and_go),
 		test(no_batch_is_judged_by_a_mixture_of_lists),

@@ -34,12 +34,14 @@ static char *printed(const struct cpus *set)
 
 static void a_list_is_read_as_taskset_takes_it(void **state)
 {
+	/* clang-format off */
 	static const char *const lists[][2] = {
 		{ "0", "0" }, { "7,3,5", "3,5,7" }, { "0-3", "0-3" }, { "3-3", "3" },
 		{ "0-10:5", "0,5,10" }, { "0-11:5,64-65", "0,5,10,64-65" }, { "1,1-2", "1-2" },
 		{ "0-2,3-4", "0-4" }, { "62-65", "62-65" }, { "65535", "65535" },
 		{ "0-65535", "0-65535" }, { "65534-65535:2", "65534" }, { "007", "7" },
 	};
+	/* clang-format on */
 	struct cpus set;
 	size_t i;
 
@@ -53,10 +55,34 @@ static void a_list_is_read_as_taskset_takes_it(void **state)
 static void what_is_not_a_list_is_refused(void **state)
 {
 	static const char *const lists[] = {
-		"", ",", "0,", ",0", "a", "0x1", "-1", "+1", "0-", "-", "3-2", "0-1:", "0-1:0", "0:2",
-		" 0", "0 ", "0\n", "65536", "0-65536", "4294967296", "4294967297", "0--1", "1.5", "0-1-2",
-		"18446744073709551616", "0-3:2:2", "all",
-		"0-65535,0-65535,0-65535,0-65535,0",	/* no set needs that much */
+		"",
+		",",
+		"0,",
+		",0",
+		"a",
+		"0x1",
+		"-1",
+		"+1",
+		"0-",
+		"-",
+		"3-2",
+		"0-1:",
+		"0-1:0",
+		"0:2",
+		" 0",
+		"0 ",
+		"0\n",
+		"65536",
+		"0-65536",
+		"4294967296",
+		"4294967297",
+		"0--1",
+		"1.5",
+		"0-1-2",
+		"18446744073709551616",
+		"0-3:2:2",
+		"all",
+		"0-65535,0-65535,0-65535,0-65535,0", /* no set needs that much */
 	};
 	struct cpus set;
 	size_t i;
@@ -76,7 +102,7 @@ static void the_cpus_of_a_set_are_gone_through_in_order(void **state)
 
 	(void)state;
 	assert_true(cpus_empty(&set));
-	for (i = ARRAY_SIZE(expected); i-- > 0; )
+	for (i = ARRAY_SIZE(expected); i-- > 0;)
 		cpus_add(&set, expected[i]);
 	assert_false(cpus_empty(&set));
 	assert_int_equal(cpus_count(&set), ARRAY_SIZE(expected));

@@ -32,8 +32,8 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 static struct {
 	size_t most;
 	unsigned int calls, failing_call;
-	int failure;		/* errno of a call that carries out nothing */
-	int op_error;		/* err of an operation on register 0xBAD */
+	int failure; /* errno of a call that carries out nothing */
+	int op_error; /* err of an operation on register 0xBAD */
 } module;
 
 int __wrap_ioctl(int fd, unsigned long request, struct msr_batch_array *batch);
@@ -125,9 +125,14 @@ static void a_list_that_cannot_be_read_to_its_end_is_an_error(void **state)
 static void a_list_that_cannot_be_read_is_an_error(void **state)
 {
 	static const char *const strange[] = {
-		"0x00000010\n", "0x00000010 0x0\n", "0x10 0x0000000000000000\n", "\n",
-		"0x00000010 0x0000000000000000", "0x00000010 0x0000000000000000 \n",
-		"0x00000010  0x0000000000000000\n", "0x0000001G 0x0000000000000000\n",
+		"0x00000010\n",
+		"0x00000010 0x0\n",
+		"0x10 0x0000000000000000\n",
+		"\n",
+		"0x00000010 0x0000000000000000",
+		"0x00000010 0x0000000000000000 \n",
+		"0x00000010  0x0000000000000000\n",
+		"0x0000001G 0x0000000000000000\n",
 		"0x00000010 0x0000000000000000\n0x00000011 0x00000000\n",
 	};
 	struct allowlist list;
@@ -172,8 +177,12 @@ static void a_batch_is_as_few_calls_as_can_be(void **state)
 		size_t count;
 		unsigned int calls;
 	} cases[] = {
-		{ 0, 0 }, { 1, 1 }, { 76800, 1 }, { MSR_BATCH_MAX_OPS, 1 },
-		{ MSR_BATCH_MAX_OPS + 1, 2 }, { 300000, 3 },
+		{ 0, 0 },
+		{ 1, 1 },
+		{ 76800, 1 },
+		{ MSR_BATCH_MAX_OPS, 1 },
+		{ MSR_BATCH_MAX_OPS + 1, 2 },
+		{ 300000, 3 },
 	};
 	struct msr_batch_op *ops;
 	size_t i;

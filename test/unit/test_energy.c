@@ -6,10 +6,10 @@
 #include "unit.h"
 #include "../../examples/energy.h"
 
-#define UNIT_14		(1.0 / 16384)
-#define UNIT_16		(1.0 / 65536)
+#define UNIT_14 (1.0 / 16384)
+#define UNIT_16 (1.0 / 65536)
 
-#define assert_near(value, expected)	assert_float_equal(value, expected, 0.001)
+#define assert_near(value, expected) assert_float_equal(value, expected, 0.001)
 
 static void the_unit_is_in_bits_12_to_8(void **state)
 {

@@ -13,16 +13,14 @@
 #include "../../allowlists/msr-allowlist/list.h"
 #include "../../allowlists/msr-allowlist/tables.h"
 
-#define LISTS	"allowlists"
+#define LISTS "allowlists"
 
 static struct tables tables;
 
-#define for_each_model(model)	\
+#define for_each_model(model) \
 	for ((model) = tables.models; (model) < tables.models + tables.nr_models; (model)++)
-#define for_each_reg(reg)	\
-	for ((reg) = tables.regs; (reg) < tables.regs + tables.nr_regs; (reg)++)
-#define for_each_address(msr, at)	\
-	for ((msr) = (at).first; (msr) <= (at).last; (msr) += (at).step)
+#define for_each_reg(reg) for ((reg) = tables.regs; (reg) < tables.regs + tables.nr_regs; (reg)++)
+#define for_each_address(msr, at) for ((msr) = (at).first; (msr) <= (at).last; (msr) += (at).step)
 
 static int read_tables(void **state)
 {
@@ -110,7 +108,8 @@ static void a_register_has_one_row_a_model(void **state)
 			for_each_address(msr, reg->at)
 				if (model_has(model, reg->models) &&
 				    tables_reg(&tables, model, msr, NULL) != reg)
-					fail_msg("0x%" PRIX32 " has two rows for %s", msr, model->key);
+					fail_msg("0x%" PRIX32 " has two rows for %s", msr,
+						 model->key);
 }
 
 static bool is_group(const char *name)
@@ -133,7 +132,8 @@ static void what_a_site_decides_has_a_reason(void **state)
 	(void)state;
 	for_each_reg(reg) {
 		if (reg->offered ? !is_group(reg->group) : strcmp(reg->group, "-") != 0)
-			fail_msg("0x%" PRIX32 " %s: group %s", reg->at.first, reg->name, reg->group);
+			fail_msg("0x%" PRIX32 " %s: group %s", reg->at.first, reg->name,
+				 reg->group);
 		if (!reg->listed && !reg->offered)
 			fail_msg("0x%" PRIX32 " %s is in no list", reg->at.first, reg->name);
 		if (reg->listed && reg->offered && reg->site == reg->on)
@@ -152,22 +152,26 @@ static void what_others_share_is_writable_only_if_the_site_decides(void **state)
 		for (i = 0; i < ARRAY_SIZE(scopes) && strcmp(reg->scope, scopes[i]) != 0; i++)
 			;
 		if (i == ARRAY_SIZE(scopes) || (reg->on && i > 1))
-			fail_msg("0x%" PRIX32 " %s: scope %s", reg->at.first, reg->name, reg->scope);
+			fail_msg("0x%" PRIX32 " %s: scope %s", reg->at.first, reg->name,
+				 reg->scope);
 	}
 }
 
 /* Whether an energy reading, or a counter that perf programs, is in force at first */
 static void side_channels_are_readable_only_if_the_site_decides(void **state)
 {
-	static const char *const kinds[] = { "ENERGY_STAT", "ENERGY_COUNTER", "PMON", "PERFEVTSEL",
-					     "PMC", "FIXED_CTR", "PERF_CT", "PERF_GLOBAL", "OFFCORE" };
+	static const char *const kinds[] = {
+		"ENERGY_STAT", "ENERGY_COUNTER", "PMON",	"PERFEVTSEL", "PMC",
+		"FIXED_CTR",   "PERF_CT",	 "PERF_GLOBAL", "OFFCORE"
+	};
 	const struct reg *reg;
 	size_t i;
 
 	(void)state;
 	for_each_reg(reg)
 		for (i = 0; i < ARRAY_SIZE(kinds); i++)
-			if (strstr(reg->name, kinds[i]) && reg->listed && strcmp(reg->name, "PERF_CTL") != 0)
+			if (strstr(reg->name, kinds[i]) && reg->listed &&
+			    strcmp(reg->name, "PERF_CTL") != 0)
 				fail_msg("0x%" PRIX32 " %s is listed", reg->at.first, reg->name);
 }
 
@@ -193,7 +197,8 @@ static void no_row_lets_be_written_what_is_denied(void **state)
 		for_each_reg(reg)
 			for_each_address(msr, reg->at)
 				if (model_has(model, reg->models))
-					assert_not_denied(model, msr, reg->on | reg->site, model->key, 0);
+					assert_not_denied(model, msr, reg->on | reg->site,
+							  model->key, 0);
 }
 
 /* Entries of a list, commented out or not, each in the form that it is written in */
@@ -212,7 +217,8 @@ static size_t written_entries(const struct list *list, bool commented, struct en
 		if (commented && strncmp(line, "# ", 2) == 0)
 			line += 2;
 		entry->line = number;
-		sscanf(line, "0x%8" SCNx32 " 0x%16" SCNx64 " # %n", &entry->msr, &entry->mask, &len);
+		sscanf(line, "0x%8" SCNx32 " 0x%16" SCNx64 " # %n", &entry->msr, &entry->mask,
+		       &len);
 		if (len == 32) {
 			count++;
 			assert_true(count < most);
@@ -293,7 +299,8 @@ static void what_the_module_warns_of_is_denied(void **state)
 			const char *reason;
 
 			for_each_model(model)
-				if (denied_bits(&tables, model, msr, UINT64_MAX, &reason) != UINT64_MAX)
+				if (denied_bits(&tables, model, msr, UINT64_MAX, &reason) !=
+				    UINT64_MAX)
 					fail_msg("0x%" PRIX32 " %s is not denied", msr, name);
 		}
 	}
@@ -355,8 +362,8 @@ static void what_gives_the_machine_away_and_locks_are_denied(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(promised); i++)
 		for_each_model(model)
-			if (denied_bits(&tables, model, promised[i].msr, promised[i].bits, &reason) !=
-			    promised[i].bits)
+			if (denied_bits(&tables, model, promised[i].msr, promised[i].bits,
+					&reason) != promised[i].bits)
 				fail_msg("0x%" PRIX32 " is not denied: %s", promised[i].msr,
 					 promised[i].kind);
 }

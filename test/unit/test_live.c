@@ -15,7 +15,11 @@ static struct allowlist_entry entries[] = {
 	{ 0x10, 0 }, { 0x3FA, 0 }, { 0x199, 0xFFFF }, { 0x1234567, 0 }, { 0x610, 0 },
 };
 static struct cpus online;
-static struct { uint32_t msr; unsigned int cpu; int err; } refused[8];
+static struct {
+	uint32_t msr;
+	unsigned int cpu;
+	int err;
+} refused[8];
 static size_t nr_refused;
 static int batch_errno;
 
@@ -178,7 +182,7 @@ static int load(const char *text)
 }
 
 /* That which is read back: entries */
-#define THE_LIST	"0x10 0\n0x3FA 0\n0x199 0xFFFF\n0x1234567 0\n0x610 0\n"
+#define THE_LIST "0x10 0\n0x3FA 0\n0x199 0xFFFF\n0x1234567 0\n0x610 0\n"
 
 static void load_writes_once_and_finds_what_it_wrote(void **state)
 {
@@ -232,7 +236,8 @@ static void show_prints_the_list_with_names(void **state)
 {
 	(void)state;
 	assert_int_equal(run(command_show), GOOD);
-	assert_string_equal(printed,
+	assert_string_equal(
+		printed,
 		"0x00000010 0x0000000000000000 # TIME_STAMP_COUNTER          thread   time stamp counter\n"
 		"0x000003FA 0x0000000000000000 # PKG_C7_RESIDENCY            package  time in package C7\n"
 		"0x00000199 0x000000000000FFFF # PERF_CTL                    thread   target performance state; no turbo\n"
@@ -256,9 +261,8 @@ static void probe_prints_what_is_lacking_and_where(void **state)
 	refuse(0x3FA, 5, -EIO);
 	refuse(0x1234567, 5, -EIO);
 	assert_int_equal(run(command_probe), NOT_GOOD);
-	assert_string_equal(printed,
-		"0x000003FA PKG_C7_RESIDENCY: not on CPUs 0-1,5\n"
-		"0x01234567 not on CPU 5\n");
+	assert_string_equal(printed, "0x000003FA PKG_C7_RESIDENCY: not on CPUs 0-1,5\n"
+				     "0x01234567 not on CPU 5\n");
 }
 
 static void prune_leaves_out_what_no_cpu_has(void **state)
@@ -310,7 +314,7 @@ static void a_processor_is_known_by_its_maker_and_signature(void **state)
 		{ "amd", 0x00A00F11, 0x19, 0x01, "19_01" },
 		{ "amd", 0x00B00F21, 0x1A, 0x02, "1A_02" },
 		{ "intel", 0x00000F43, 0x0F, 0x04, NULL },
-		{ "intel", 0x00A00F11, 0x19, 0x01, NULL },	/* another maker's */
+		{ "intel", 0x00A00F11, 0x19, 0x01, NULL }, /* another maker's */
 		{ "amd", 0x000806F8, 0x06, 0x8F, NULL },
 		{ "", 0x000806F8, 0x06, 0x8F, NULL },
 	};
@@ -319,8 +323,8 @@ static void a_processor_is_known_by_its_maker_and_signature(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(processors); i++) {
-		processor = processor_of(&options.tables, processors[i].maker,
-					 processors[i].signature);
+		processor =
+			processor_of(&options.tables, processors[i].maker, processors[i].signature);
 		assert_int_equal(processor.family, processors[i].family);
 		assert_int_equal(processor.model, processors[i].model);
 		assert_int_equal(!processor.known, !processors[i].key);
@@ -329,7 +333,7 @@ static void a_processor_is_known_by_its_maker_and_signature(void **state)
 	}
 }
 
-#define node_test(test)	cmocka_unit_test_setup_teardown(test, make_node, forget_node)
+#define node_test(test) cmocka_unit_test_setup_teardown(test, make_node, forget_node)
 
 int main(void)
 {

@@ -12,30 +12,30 @@
 #include "../../msrsave/msrsave.h"
 #include "../../msrsave/state.h"
 
-#define MOST_CPUS	65536
-#define MOST_REGISTERS	512
+#define MOST_CPUS 65536
+#define MOST_REGISTERS 512
 
 enum kind {
-	PLAIN,		/* holds what is written */
-	ABSENT,		/* on CPUs from @limit on */
-	COUNTER,	/* goes up with each reading */
-	SLOW_COUNTER,	/* goes up with every third pause, and once after a write */
-	RUNAWAY,	/* a counter that ignores writes */
-	STUCK,		/* bits of @limit cannot be changed */
-	CLAMPED,	/* to @limit, after it has once been read */
-	RETURNING,	/* is as it should be at every other reading after a pause */
-	TOGGLING,	/* bit 0 with each pause, @limit set: somebody fights for it */
-	DEPENDENT,	/* takes writes only while bit 0 of register @limit is set */
-	FAULTING,	/* a write faults */
-	FAULTING_FIRST,	/* a write faults while bit 0 of register @limit is clear */
-	UNREADABLE,	/* for another reason than that it is absent, on CPUs from @limit on */
+	PLAIN, /* holds what is written */
+	ABSENT, /* on CPUs from @limit on */
+	COUNTER, /* goes up with each reading */
+	SLOW_COUNTER, /* goes up with every third pause, and once after a write */
+	RUNAWAY, /* a counter that ignores writes */
+	STUCK, /* bits of @limit cannot be changed */
+	CLAMPED, /* to @limit, after it has once been read */
+	RETURNING, /* is as it should be at every other reading after a pause */
+	TOGGLING, /* bit 0 with each pause, @limit set: somebody fights for it */
+	DEPENDENT, /* takes writes only while bit 0 of register @limit is set */
+	FAULTING, /* a write faults */
+	FAULTING_FIRST, /* a write faults while bit 0 of register @limit is clear */
+	UNREADABLE, /* for another reason than that it is absent, on CPUs from @limit on */
 };
 
 struct fake {
 	uint32_t msr;
 	enum kind kind;
 	uint64_t mask, limit;
-	uint64_t *values;	/* one of each CPU */
+	uint64_t *values; /* one of each CPU */
 };
 
 static struct {
@@ -87,7 +87,8 @@ int __wrap_allowlist_read(struct allowlist *list)
 	if (node.no_list)
 		return -1;
 	for (i = 0; i < node.count; i++)
-		assert_int_equal(allowlist_add(list, node.registers[i].msr, node.registers[i].mask), 0);
+		assert_int_equal(allowlist_add(list, node.registers[i].msr, node.registers[i].mask),
+				 0);
 	return 0;
 }
 
@@ -128,7 +129,8 @@ int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
 				node.registers[i].values[cpu] = node.pauses % 2 ? 0x10 : 0;
 			if (node.registers[i].kind == TOGGLING)
 				node.registers[i].values[cpu] =
-					(node.registers[i].values[cpu] ^ 1) | node.registers[i].limit;
+					(node.registers[i].values[cpu] ^ 1) |
+					node.registers[i].limit;
 			if (node.registers[i].kind == SLOW_COUNTER && node.pauses % 3 == 0)
 				node.registers[i].values[cpu]++;
 		}
@@ -300,7 +302,7 @@ static int run_words(const char *const words[])
 	return status;
 }
 
-#define RUN(...)	run_words((const char *const[]){ __VA_ARGS__ __VA_OPT__(,) NULL })
+#define RUN(...) run_words((const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
 
 static void assert_said(const char *text)
 {
@@ -393,7 +395,7 @@ static void writable_bits_of_all_cpus_are_restored_and_no_others(void **state)
 		for (cpu = 0; cpu < 4; cpu++)
 			assert_int_equal(node.registers[i].values[cpu],
 					 (before[i][cpu] & node.registers[i].mask) |
-					 (disturbed[i][cpu] & ~node.registers[i].mask));
+						 (disturbed[i][cpu] & ~node.registers[i].mask));
 }
 
 static void what_does_not_differ_is_not_written(void **state)
@@ -403,7 +405,7 @@ static void what_does_not_differ_is_not_written(void **state)
 	assert_int_equal(RUN("-r"), 0);
 	assert_int_equal(node.writes, 0);
 	node.registers[0].values[2] ^= 1;
-	node.registers[1].values[1] ^= UINT64_C(1) << 63;	/* cannot be written */
+	node.registers[1].values[1] ^= UINT64_C(1) << 63; /* cannot be written */
 	assert_int_equal(RUN("-r"), 0);
 	assert_int_equal(node.writes, 1);
 }
@@ -420,7 +422,7 @@ static void a_large_node_is_a_few_batches(void **state)
 	assert_int_equal(node.batches, 1);
 	disturb();
 	assert_int_equal(RUN("-r"), 0);
-	assert_int_equal(node.batches, 4);	/* read, write, read, nothing to write */
+	assert_int_equal(node.batches, 4); /* read, write, read, nothing to write */
 	assert_int_equal(node.writes, 299 * 256);
 	assert_int_equal(node.pauses, 0);
 }
@@ -432,7 +434,8 @@ static void a_register_that_no_cpu_has_is_one_warning_and_left_out(void **state_
 	(void)state_;
 	add_register(0x1B0, 0xF, ABSENT, 0);
 	assert_int_equal(RUN(), 0);
-	assert_string_equal(said, "msrsave: Warning: Failed to read msr value of 0x000001B0, CPUs 0-3: "
+	assert_string_equal(said,
+			    "msrsave: Warning: Failed to read msr value of 0x000001B0, CPUs 0-3: "
 			    "the processor does not have it: left out\n");
 	state = load();
 	assert_int_equal(state.count, 12);
@@ -582,7 +585,8 @@ static void a_list_that_changes_while_saving_saves_nothing(void **state)
 	assert_int_equal(stat(path, &before), 0);
 	node.changing_batch = 1;
 	assert_int_equal(RUN(), 3);
-	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: the list was changed meanwhile\n");
+	assert_string_equal(said,
+			    "msrsave: /dev/cpu/msr_allowlist: the list was changed meanwhile\n");
 	assert_int_equal(stat(path, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 }
@@ -594,7 +598,8 @@ static void a_list_that_changes_while_restoring_writes_nothing(void **state)
 	disturb();
 	node.changing_batch = 1;
 	assert_int_equal(RUN("-r"), 3);
-	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: the list was changed meanwhile\n");
+	assert_string_equal(said,
+			    "msrsave: /dev/cpu/msr_allowlist: the list was changed meanwhile\n");
 	assert_int_equal(node.writes, 0);
 }
 
@@ -621,7 +626,8 @@ static void a_file_of_another_list_is_refused_and_says_how_it_differs(void **sta
 	node.registers[1].msr = 0x611;
 	assert_int_equal(RUN("-r"), 3);
 	assert_int_equal(lines_of(said), 4);
-	assert_said("0x00000199: writable were bits 0x000000000000FFFF, and are 0x0000000000FF00FF\n");
+	assert_said(
+		"0x00000199: writable were bits 0x000000000000FFFF, and are 0x0000000000FF00FF\n");
 	assert_said("0x00000610: was listed, and is not\n");
 	assert_said("0x00000611: is listed, and was not\n");
 	assert_said("/state: it was saved under another allowlist\n");
@@ -666,9 +672,9 @@ static void a_dry_run_prints_what_would_change_and_changes_nothing(void **state)
 	node.registers[1].values[3] ^= 1;
 	assert_int_equal(RUN("-r", "--dry-run"), 0);
 	assert_string_equal(printed,
-		"0x00000199, CPU 0: 0x0000000000AB0000 -> 0x0000000000AB1000\n"
-		"0x00000199, CPU 1: 0x0000000000AB0000 -> 0x0000000000AB1001\n"
-		"0x00000610, CPUs 2-3: 0x8100112280334454 -> 0x8100112280334455\n");
+			    "0x00000199, CPU 0: 0x0000000000AB0000 -> 0x0000000000AB1000\n"
+			    "0x00000199, CPU 1: 0x0000000000AB0000 -> 0x0000000000AB1001\n"
+			    "0x00000610, CPUs 2-3: 0x8100112280334454 -> 0x8100112280334455\n");
 	assert_int_equal(node.writes, 0);
 	/* And verbose, the same is done. */
 	assert_int_equal(RUN("-r", "-v"), 0);
@@ -707,7 +713,8 @@ static void what_does_not_take_is_told_register_by_register(void **state)
 	find(0x1A0)->values[2] = 7;
 	assert_int_equal(RUN("-r"), 1);
 	assert_int_equal(node.writes, 2 * 2);
-	assert_string_equal(said, "msrsave: 0x000001A0, CPUs 1-2: bits 0x0000000000000003 did not take: "
+	assert_string_equal(said,
+			    "msrsave: 0x000001A0, CPUs 1-2: bits 0x0000000000000003 did not take: "
 			    "0x0000000000000000 was written, 0x0000000000000003 is read\n");
 	memset(find(0x1A0)->values, 0, 4 * sizeof(uint64_t));
 
@@ -768,7 +775,7 @@ static void a_register_that_depends_on_a_later_one_is_written_again(void **state
 	find(0x771)->values[0] = 0;
 	assert_int_equal(RUN("-r"), 0);
 	assert_string_equal(said, "");
-	assert_int_equal(node.batches, 5);	/* read, write, read, write, read */
+	assert_int_equal(node.batches, 5); /* read, write, read, write, read */
 	assert_int_equal(find(0x770)->values[0], 0x42);
 	assert_int_equal(find(0x771)->values[0], 1);
 }
@@ -783,7 +790,7 @@ static void a_register_that_faults_before_a_later_one_is_written_again(void **st
 	find(0x771)->values[0] = 0;
 	assert_int_equal(RUN("-r"), 0);
 	assert_string_equal(said, "");
-	assert_int_equal(node.batches, 5);	/* read, write, read, write, read */
+	assert_int_equal(node.batches, 5); /* read, write, read, write, read */
 	assert_int_equal(find(0x770)->values[0], 0x42);
 	assert_int_equal(find(0x771)->values[0], 1);
 }
@@ -822,8 +829,7 @@ static void a_register_too_narrow_for_a_counter_is_none(void **state)
 }
 
 /* Saves a register that was @saved on all CPUs; it held @held, and was of a kind, later. */
-static int restore_one(uint64_t mask, uint64_t saved, uint64_t held, enum kind kind,
-		       uint64_t limit)
+static int restore_one(uint64_t mask, uint64_t saved, uint64_t held, enum kind kind, uint64_t limit)
 {
 	struct fake *fake = add_register(0x620 + node.count, mask, PLAIN, limit);
 	unsigned int cpu;
@@ -875,7 +881,8 @@ static void a_mask_with_a_gap_is_not_of_a_counter(void **state)
 static void what_no_file_can_name_of_a_host_does_no_harm(void **state)
 {
 	(void)state;
-	node.host = "n\xC3\xB6" "de\n\x7F";
+	node.host = "n\xC3\xB6"
+		    "de\n\x7F";
 	assert_int_equal(RUN(), 0);
 	disturb();
 	assert_int_equal(RUN("-r"), 0);
@@ -904,7 +911,8 @@ static void a_write_that_faults_is_told_and_the_rest_restored(void **state)
 	assert_int_equal(RUN(), 0);
 	disturb();
 	assert_int_equal(RUN("-r"), 1);
-	assert_string_equal(said, "msrsave: 0x000006E1, CPUs 0-3: not restored: Input/output error\n");
+	assert_string_equal(said,
+			    "msrsave: 0x000006E1, CPUs 0-3: not restored: Input/output error\n");
 	assert_int_equal(node.registers[0].values[0] & 0xFFFF, before & 0xFFFF);
 	assert_int_equal(RUN("-r", "-q"), 1);
 	assert_int_equal(lines_of(said), 1);
@@ -917,7 +925,8 @@ static void a_register_that_is_gone_is_told(void **state)
 	assert_int_equal(RUN(), 0);
 	find(0x1B0)->kind = ABSENT;
 	assert_int_equal(RUN("-r"), 1);
-	assert_string_equal(said, "msrsave: 0x000001B0, CPUs 0-3: not restored: Input/output error\n");
+	assert_string_equal(said,
+			    "msrsave: 0x000001B0, CPUs 0-3: not restored: Input/output error\n");
 	assert_int_equal(RUN("-r", "-n"), 1);
 }
 
@@ -994,7 +1003,7 @@ static void an_empty_list_is_nothing_to_save(void **state)
 	assert_string_equal(said, "");
 	assert_int_equal(RUN("-v"), 0);
 	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: Warning: it lets nothing be "
-			    "written: there is nothing to save\n");
+				  "written: there is nothing to save\n");
 	assert_printed("/state: 0 values of 4 CPUs saved\n");
 	assert_int_equal(RUN("-r"), 0);
 	node.count = count;
@@ -1015,7 +1024,7 @@ static void more_than_a_file_can_hold_is_refused(void **state)
 	assert_int_equal(node.batches, 0);
 }
 
-#define node_test(test)	cmocka_unit_test_setup_teardown(test, make_node, remove_node)
+#define node_test(test) cmocka_unit_test_setup_teardown(test, make_node, remove_node)
 
 int main(void)
 {

@@ -8,7 +8,7 @@
 #include "unit.h"
 #include "../../msrsave/msrsave.h"
 
-#define MOST_ARGS	8
+#define MOST_ARGS 8
 
 static struct options options;
 static char said[4096];
@@ -39,7 +39,7 @@ static int parse(const char *const words[])
 	return result;
 }
 
-#define PARSE(...)	parse((const char *const[]){ __VA_ARGS__, NULL })
+#define PARSE(...) parse((const char *const[]){ __VA_ARGS__, NULL })
 
 static void a_file_alone_is_to_be_saved(void **state)
 {

@@ -12,12 +12,12 @@
 static unsigned int vendor_ebx, vendor_edx, vendor_ecx, model_eax;
 
 #undef __cpuid
-#define __cpuid(leaf, eax, ebx, ecx, edx)				\
-	do {								\
-		(eax) = (leaf) ? model_eax : 1;				\
-		(ebx) = vendor_ebx;					\
-		(ecx) = vendor_ecx;					\
-		(edx) = vendor_edx;					\
+#define __cpuid(leaf, eax, ebx, ecx, edx)       \
+	do {                                    \
+		(eax) = (leaf) ? model_eax : 1; \
+		(ebx) = vendor_ebx;             \
+		(ecx) = vendor_ecx;             \
+		(edx) = vendor_edx;             \
 	} while (0)
 #undef _GNU_SOURCE
 #define main power_main
@@ -31,18 +31,18 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0";
 }
 
-#define CPUS		4
-#define BATCH_FD	4242
+#define CPUS 4
+#define BATCH_FD 4242
 
 /* The machine: what power reads from it */
 static struct machine {
 	uint32_t unit_msr, energy_msr;
 	uint64_t unit;
-	double watts[2];		/* of package 0 and 1 */
-	uint64_t energy;		/* what the counters begin with */
-	int error;			/* of reading energy_msr, if any */
-	double leaves;			/* when CPU 0 does, if ever */
-	double late;			/* how much too late a tick is */
+	double watts[2]; /* of package 0 and 1 */
+	uint64_t energy; /* what the counters begin with */
+	int error; /* of reading energy_msr, if any */
+	double leaves; /* when CPU 0 does, if ever */
+	double late; /* how much too late a tick is */
 	double time;
 	int open_error, ioctl_error;
 } machine;
@@ -75,7 +75,8 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 		return fmemopen(online, strlen(online), "r");
 	}
 	assert_int_equal(sscanf(path, "/sys/devices/system/cpu/cpu%u/topology/physical_package_id",
-				&cpu), 1);
+				&cpu),
+			 1);
 	assert_true(cpu < CPUS);
 	return fmemopen(texts[cpu / 2], strlen(texts[cpu / 2]), "r");
 }
@@ -128,7 +129,7 @@ int __wrap_ioctl(int fd, unsigned long command, struct msr_batch_array *batch)
 
 	assert_int_equal(fd, BATCH_FD);
 	assert_int_equal(command, X86_IOC_MSR_BATCH);
-	assert_int_equal(batch->numops, 4);	/* of both packages at once */
+	assert_int_equal(batch->numops, 4); /* of both packages at once */
 	if (machine.ioctl_error) {
 		errno = machine.ioctl_error;
 		return -1;
@@ -175,7 +176,7 @@ static int run_words(char **words)
 	return WEXITSTATUS(status);
 }
 
-#define RUN(...)	run_words((char *[]){ "power", __VA_ARGS__, NULL })
+#define RUN(...) run_words((char *[]){ "power", __VA_ARGS__, NULL })
 
 static void assert_said(const char *text)
 {
@@ -349,7 +350,7 @@ static void wrong_usage_is_told(void **state)
 
 int main(void)
 {
-#define test(f)	cmocka_unit_test_setup(f, prepare)
+#define test(f) cmocka_unit_test_setup(f, prepare)
 	const struct CMUnitTest tests[] = {
 		test(each_package_has_its_watts_each_tick),
 		test(amd_and_hygon_have_registers_of_their_own),

@@ -9,29 +9,28 @@
 #include "unit.h"
 #include "../../msrsave/state.h"
 
-static const char example[] =
-	"msrsave-format 1\n"
-	"# Registers as they were; to restore them: msrsave --restore FILE\n"
-	"version 2.0.0\n"
-	"host node17\n"
-	"time 2026-11-22T23:40:00Z\n"
-	"cpus 0-3,6\n"
-	"\n"
-	"# The allowlist in force: address, write mask\n"
-	"list 0x00000010 0x0000000000000000\n"
-	"list 0x00000199 0x000000000000FFFF\n"
-	"list 0xC0000103 0x0000000000000001\n"
-	"list 0x000001B0 0x000000000000000F\n"
-	"\n"
-	"# What the writable bits held: address, value, CPUs\n"
-	"msr 0x00000199 0x0000000000001234 0-1\n"
-	"absent 0x00000199 2\n"
-	"msr 0x00000199 0x0000000000001234 3\n"
-	"msr 0x00000199 0x0000000000001234 6\n"
-	"msr 0x000001B0 0x000000000000000F 0\n"
-	"msr 0x000001B0 0x0000000000000006 1\n"
-	"absent 0x000001B0 2-3\n"
-	"values 6\n";
+static const char example[] = "msrsave-format 1\n"
+			      "# Registers as they were; to restore them: msrsave --restore FILE\n"
+			      "version 2.0.0\n"
+			      "host node17\n"
+			      "time 2026-11-22T23:40:00Z\n"
+			      "cpus 0-3,6\n"
+			      "\n"
+			      "# The allowlist in force: address, write mask\n"
+			      "list 0x00000010 0x0000000000000000\n"
+			      "list 0x00000199 0x000000000000FFFF\n"
+			      "list 0xC0000103 0x0000000000000001\n"
+			      "list 0x000001B0 0x000000000000000F\n"
+			      "\n"
+			      "# What the writable bits held: address, value, CPUs\n"
+			      "msr 0x00000199 0x0000000000001234 0-1\n"
+			      "absent 0x00000199 2\n"
+			      "msr 0x00000199 0x0000000000001234 3\n"
+			      "msr 0x00000199 0x0000000000001234 6\n"
+			      "msr 0x000001B0 0x000000000000000F 0\n"
+			      "msr 0x000001B0 0x0000000000000006 1\n"
+			      "absent 0x000001B0 2-3\n"
+			      "values 6\n";
 
 /* The text with its checksum, by a CRC-32 of the test's own, to be freed */
 static char *checked(const char *body, size_t len, size_t *total)
@@ -140,7 +139,8 @@ static void a_state_without_values_is_one(void **state_)
 	struct state state;
 
 	(void)state_;
-	assert_null(parse_body(&state, "msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 5\nvalues 0\n"));
+	assert_null(parse_body(&state,
+			       "msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 5\nvalues 0\n"));
 	assert_int_equal(state.count, 0);
 	assert_int_equal(state.list.count, 0);
 	state_free(&state);
@@ -149,7 +149,7 @@ static void a_state_without_values_is_one(void **state_)
 static void the_checksum_is_crc32(void **state_)
 {
 	static const char text[] = "msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 5\nvalues 0\n"
-				   "crc32 0x0C4F25A4\n";	/* by zlib */
+				   "crc32 0x0C4F25A4\n"; /* by zlib */
 	struct state state;
 
 	(void)state_;
@@ -202,8 +202,10 @@ static void what_is_of_another_kind_is_told_apart(void **state_)
 	static const char *const texts[][2] = {
 		{ "", "it is not a file of msrsave's" },
 		{ "root:x:0:0\n", "it is not a file of msrsave's" },
-		{ "msrsave-format 2\nfoo\n", "it is of another format than 1, which this msrsave knows" },
-		{ "msrsave-format 10\nfoo\n", "it is of another format than 1, which this msrsave knows" },
+		{ "msrsave-format 2\nfoo\n",
+		  "it is of another format than 1, which this msrsave knows" },
+		{ "msrsave-format 10\nfoo\n",
+		  "it is of another format than 1, which this msrsave knows" },
 	};
 	struct state state;
 	size_t i;
@@ -267,7 +269,8 @@ static void what_makes_no_sense_is_refused_with_its_line(void **state_)
 		{ "msr 0x000001B0 0x0000000000000006 1", "msr 0xC0000103 0x0000000000000000 1",
 		  "line 20: the register is not in the list, or not in its order" },
 		{ "values 6", "values 5", "line 22: there are not as many values as it says" },
-		{ "values 6\n", "", "line 22: this should be a register's value or the number of values" },
+		{ "values 6\n", "",
+		  "line 22: this should be a register's value or the number of values" },
 		{ "values 6\n", "values 6\nvalues 6\n", "line 23: there is more than should be" },
 		{ "values 6", "values 06x",
 		  "line 22: this should be a register's value or the number of values" },
@@ -485,7 +488,7 @@ static void a_state_is_saved_and_loaded(void **state_)
 	assert_true(replaced);
 	assert_int_equal(lstat(path, &status), 0);
 	assert_int_equal(status.st_mode, S_IFREG | 0600);
-	assert_int_equal(fsyncs, 2);	/* the file, its folder */
+	assert_int_equal(fsyncs, 2); /* the file, its folder */
 	assert_null(state_load(&loaded, path));
 	assert_int_equal(loaded.count, state.count);
 	assert_memory_equal(loaded.values, state.values, 9 * sizeof(*state.values));
@@ -573,7 +576,8 @@ static void a_file_of_another_kind_is_not_replaced(void **state_)
 	load_example(&state);
 	write_other(path, "precious");
 	assert_string_equal(state_obstacle(path), "it is there, and not a file of msrsave's");
-	assert_string_equal(state_save(&state, path, &replaced), "it is there, and not a file of msrsave's");
+	assert_string_equal(state_save(&state, path, &replaced),
+			    "it is there, and not a file of msrsave's");
 	assert_holds(path, "precious");
 	write_other(path, "");
 	assert_null(state_save(&state, path, &replaced));
@@ -738,7 +742,7 @@ static void a_file_that_is_too_large_is_refused(void **state_)
 	assert_string_equal(state_load(&loaded, path), "File too large");
 }
 
-#define file_test(test)	cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
+#define file_test(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
 {

@@ -20,7 +20,7 @@
 
 #include "msr_table.c"
 
-#define LONGEST_TEXT	(128 * 1024 + 1)
+#define LONGEST_TEXT (128 * 1024 + 1)
 
 /* The text last checked, in memory of just its size and the byte after it. */
 static struct msr_text text;
@@ -135,11 +135,11 @@ static void assert_lists(const char *string, const struct msr_entry *entries, un
 }
 
 /* The text is a list of these { address, mask }, in this order. */
-#define assert_list(string, ...)						\
-	do {									\
-		const struct msr_entry entries_[] = { __VA_ARGS__ };		\
-										\
-		assert_lists(string, entries_, ARRAY_SIZE(entries_));		\
+#define assert_list(string, ...)                                      \
+	do {                                                          \
+		const struct msr_entry entries_[] = { __VA_ARGS__ };  \
+                                                                      \
+		assert_lists(string, entries_, ARRAY_SIZE(entries_)); \
 	} while (0)
 
 /* Numbers */
@@ -193,8 +193,9 @@ static void a_minus_sign_is_not(void **state)
 static void what_is_not_a_number_is_einval(void **state)
 {
 	static const char *const words[] = {
-		"x", "0x", "0xg", "08", "0b1", "12a", "1_000", "1,000", "1.0", "+", "++1", "+-1",
-		"0x+1", "1+", "0x1L", "10h", "\"MSR\"", "1:", "1;", "\xb2", "\x1f", "\x7f", "1/2",
+		"x",	   "0x", "0xg", "08",	"0b1",	"12a",	"1_000", "1,000",
+		"1.0",	   "+",	 "++1", "+-1",	"0x+1", "1+",	"0x1L",	 "10h",
+		"\"MSR\"", "1:", "1;",	"\xb2", "\x1f", "\x7f", "1/2",
 	};
 	char line[64];
 	unsigned int i;
@@ -245,7 +246,9 @@ static void tokens_are_split_by_any_white_space(void **state)
 	assert_list("1\r2", { 1, 2 });
 	assert_list("1\v2", { 1, 2 });
 	assert_list("1\f2", { 1, 2 });
-	assert_list("1\xa0""2", { 1, 2 });
+	assert_list("1\xa0"
+		    "2",
+		    { 1, 2 });
 	assert_list("\n \t 1 \t\n\n \r\n2\v\f 3 4 \t\n ", { 1, 2 }, { 3, 4 });
 }
 
@@ -291,8 +294,8 @@ static void a_comment_ends_with_its_line_only(void **state)
 static void a_comment_holds_any_bytes(void **state)
 {
 	(void)state;
-	assert_list("1 2 # \"MSR_\xc3\xa9\" -1 0xgg 99999999999999999999 \x01\xff\n3 4",
-		    { 1, 2 }, { 3, 4 });
+	assert_list("1 2 # \"MSR_\xc3\xa9\" -1 0xgg 99999999999999999999 \x01\xff\n3 4", { 1, 2 },
+		    { 3, 4 });
 }
 
 static void a_hash_glued_to_a_token_is_einval(void **state)
@@ -595,6 +598,7 @@ static void lists_as_they_are_written_need_few_probes(void **state)
 /* Banks of registers as processors have them, 434 in all */
 static void the_registers_of_a_processor_need_few_probes(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		u32 first;
 		unsigned int count;
@@ -605,6 +609,7 @@ static void the_registers_of_a_processor_need_few_probes(void **state)
 		{ 0xc0010000, 8 }, { 0xc0010200, 12 }, { 0xc0010230, 12 }, { 0xc0010290, 4 },
 		{ 0xc0011020, 4 },
 	};
+	/* clang-format on */
 	unsigned int count = 0;
 	u32 addrs[512];
 	unsigned int i, j;
@@ -767,10 +772,36 @@ static bool listed_twice(const struct msr_entry *entries, unsigned int count)
 static size_t random_text(char *bytes, size_t room)
 {
 	static const char *const fragments[] = {
-		" ", " ", " ", "\n", "\n", "\n", "\t", "\r\n", "\v", "\f", "\xa0",
-		"# x", "#", " # 1 2\n",
-		"0x", "0X1", "0x10", "017", "08", "9", "+1", "-1", "0", "0xffffffff", "0x100000000",
-		"0xffffffffffffffff", "18446744073709551615", "18446744073709551616", "x", "a",
+		" ",
+		" ",
+		" ",
+		"\n",
+		"\n",
+		"\n",
+		"\t",
+		"\r\n",
+		"\v",
+		"\f",
+		"\xa0",
+		"# x",
+		"#",
+		" # 1 2\n",
+		"0x",
+		"0X1",
+		"0x10",
+		"017",
+		"08",
+		"9",
+		"+1",
+		"-1",
+		"0",
+		"0xffffffff",
+		"0x100000000",
+		"0xffffffffffffffff",
+		"18446744073709551615",
+		"18446744073709551616",
+		"x",
+		"a",
 	};
 	unsigned int wildness = next_random() % 8;
 	unsigned int pieces = next_random() % 48;
@@ -856,7 +887,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define promise(function)	cmocka_unit_test_teardown(function, teardown)
+#define promise(function) cmocka_unit_test_teardown(function, teardown)
 
 int main(void)
 {

@@ -18,11 +18,10 @@
 #include "../../msr_safe.h"
 #include "../../msr_version.h"
 
-static const char usage[] =
-	"Usage: msr read CPU REGISTER\n"
-	"       msr write CPU REGISTER VALUE\n"
-	"       msr batch CPU:REGISTER[=VALUE]...\n"
-	"Exit status: 0 done; 1 refused; 2 wrong usage.\n";
+static const char usage[] = "Usage: msr read CPU REGISTER\n"
+			    "       msr write CPU REGISTER VALUE\n"
+			    "       msr batch CPU:REGISTER[=VALUE]...\n"
+			    "Exit status: 0 done; 1 refused; 2 wrong usage.\n";
 
 static void wrong_usage(void)
 {
@@ -33,14 +32,22 @@ static void wrong_usage(void)
 static const char *error_name(int error)
 {
 	switch (error) {
-	case EACCES: return "EACCES";
-	case EINVAL: return "EINVAL";
-	case EIO: return "EIO";
-	case ENOENT: return "ENOENT";
-	case ENXIO: return "ENXIO";
-	case EPERM: return "EPERM";
-	case EROFS: return "EROFS";
-	default: return "?";
+	case EACCES:
+		return "EACCES";
+	case EINVAL:
+		return "EINVAL";
+	case EIO:
+		return "EIO";
+	case ENOENT:
+		return "ENOENT";
+	case ENXIO:
+		return "ENXIO";
+	case EPERM:
+		return "EPERM";
+	case EROFS:
+		return "EROFS";
+	default:
+		return "?";
 	}
 }
 
@@ -72,8 +79,9 @@ static int access_one(const char *cpu, uint64_t msr, uint64_t value, bool read)
 
 	snprintf(path, sizeof(path), "/dev/cpu/%s/msr_safe", cpu);
 	fd = open(path, read ? O_RDONLY : O_WRONLY);
-	done = fd < 0 ? -1 : read ? pread(fd, &value, sizeof(value), msr) :
-				    pwrite(fd, &value, sizeof(value), msr);
+	done = fd < 0 ? -1 :
+	       read   ? pread(fd, &value, sizeof(value), msr) :
+			pwrite(fd, &value, sizeof(value), msr);
 	if (done != sizeof(value)) {
 		printf("%s: register 0x%" PRIx64 ": %s (%s)\n", path, msr, strerror(errno),
 		       error_name(errno));

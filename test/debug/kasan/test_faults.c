@@ -11,7 +11,7 @@
 
 #include "../../guest/guest.h"
 
-#define MAX_FAULTS	2000
+#define MAX_FAULTS 2000
 
 static const char *const faults[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
 
@@ -56,7 +56,7 @@ static void set_range(uint64_t start, uint64_t end)
 }
 
 /* A function of the kernel's, which takes up no more than FUNCTION_SIZE */
-#define FUNCTION_SIZE	0x400
+#define FUNCTION_SIZE 0x400
 
 static uint64_t address_of(const char *function)
 {
@@ -73,7 +73,10 @@ static uint64_t address_of(const char *function)
 static void spare_kmemleak(void)
 {
 	static const char *const functions[] = {
-		"kmemleak_alloc", "kmemleak_vmalloc", "kmemleak_scan_area", "kmemleak_free",
+		"kmemleak_alloc",
+		"kmemleak_vmalloc",
+		"kmemleak_scan_area",
+		"kmemleak_free",
 	};
 	uint64_t start = UINT64_MAX, end = 0;
 	unsigned int i;
@@ -94,7 +97,7 @@ static int set_up_faults(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(faults); i++)
-		set_fault(faults[i], "verbose", "0");	/* it would print stacks */
+		set_fault(faults[i], "verbose", "0"); /* it would print stacks */
 	set_fault("failslab", "ignore-gfp-wait", "N");
 	set_fault("fail_page_alloc", "ignore-gfp-wait", "N");
 	set_fault("fail_page_alloc", "ignore-gfp-highmem", "N");
@@ -405,9 +408,9 @@ static void a_fault_in_reading_the_list_says_so(void **state)
 	(void)state;
 	load_old_list();
 	read_path = LIST_PATH;
-	assert_true(fail_each(&path) >= 1);	/* the open's */
+	assert_true(fail_each(&path) >= 1); /* the open's */
 	fail_below("ksys_read");
-	assert_true(fail_each(&path) >= 2);	/* the buffer, the copy */
+	assert_true(fail_each(&path) >= 2); /* the buffer, the copy */
 	assert_int_equal(list_in_force(), LIST_OLD);
 }
 
@@ -502,8 +505,8 @@ static void a_small_batch_can_have_no_fault(void **state)
 static void a_fault_in_a_batch_executes_nothing(void **state)
 {
 	(void)state;
-	assert_true(fail_batch(17, 1) >= 1);	/* the operations */
-	assert_true(fail_batch(17, 4) >= 2);	/* and their queues */
+	assert_true(fail_batch(17, 1) >= 1); /* the operations */
+	assert_true(fail_batch(17, 4) >= 2); /* and their queues */
 	assert_true(fail_batch(5000, 4) >= 2);
 }
 
@@ -619,7 +622,7 @@ static void a_fault_in_loading_leaves_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(unload_module(), 0);
-	fail_below("do_one_initcall");	/* which calls the module's */
+	fail_below("do_one_initcall"); /* which calls the module's */
 	assert_true(fail_each(&path) >= 50);
 }
 
@@ -642,7 +645,7 @@ static int unload_at_end(void **state)
 
 int main(void)
 {
-#define test(f)	cmocka_unit_test_setup_teardown(f, load_and_aim, unload_at_end)
+#define test(f) cmocka_unit_test_setup_teardown(f, load_and_aim, unload_at_end)
 	const struct CMUnitTest tests[] = {
 		test(a_fault_in_writing_a_list_keeps_the_old_or_empties_it),
 		test(a_fault_in_writing_a_long_list_keeps_the_old_or_empties_it),

@@ -6,10 +6,10 @@
 
 #include "../../guest/guest.h"
 
-#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
 
 /* Objects are looked at when they are some seconds old, and reported if twice unreferenced. */
-#define OLD_ENOUGH	6
+#define OLD_ENOUGH 6
 
 static void nothing_has_leaked(void **state)
 {

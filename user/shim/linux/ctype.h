@@ -14,6 +14,6 @@ static inline int kernel_isspace(int c)
 }
 
 #undef isspace
-#define isspace(c)	kernel_isspace(c)
+#define isspace(c) kernel_isspace(c)
 
 #endif /* SHIM_CTYPE_H */

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-#define MAX_ERRNO	4095
+#define MAX_ERRNO 4095
 
 static inline void *ERR_PTR(long error)
 {

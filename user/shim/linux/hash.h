@@ -2,6 +2,6 @@
 #ifndef SHIM_HASH_H
 #define SHIM_HASH_H
 
-#define GOLDEN_RATIO_32	0x61C88647U
+#define GOLDEN_RATIO_32 0x61C88647U
 
 #endif /* SHIM_HASH_H */

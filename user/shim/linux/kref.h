@@ -8,7 +8,10 @@ struct kref {
 	unsigned int count;
 };
 
-#define KREF_INIT(n)	{ .count = (n) }
+#define KREF_INIT(n)         \
+	{                    \
+		.count = (n) \
+	}
 
 static inline void kref_init(struct kref *kref)
 {

@@ -4,8 +4,8 @@
 
 #include_next <linux/limits.h>
 
-#define U16_MAX	((unsigned short)~0U)
-#define U32_MAX	(~0U)
-#define U64_MAX	(~0ULL)
+#define U16_MAX ((unsigned short)~0U)
+#define U32_MAX (~0U)
+#define U64_MAX (~0ULL)
 
 #endif /* SHIM_LIMITS_H */

@@ -7,9 +7,9 @@
 #include <linux/overflow.h>
 #include <linux/types.h>
 
-#define GFP_KERNEL		0x1u
-#define GFP_KERNEL_ACCOUNT	0x2u
-#define __GFP_NOWARN		0x4u
+#define GFP_KERNEL 0x1u
+#define GFP_KERNEL_ACCOUNT 0x2u
+#define __GFP_NOWARN 0x4u
 
 /* Set by a test: there is no memory. */
 static bool shim_no_memory;
