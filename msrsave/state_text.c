@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../user/array.h"
 #include "state.h"
 
 #define MAGIC STATE_MAGIC
@@ -222,18 +223,14 @@ static bool read_list(struct reader *reader, struct state *state)
 /* The values of a line, of CPUs @first to @last */
 static bool add_values(struct state *state, struct state_value value, uint64_t last)
 {
-	struct state_value *values = state->values;
+	struct state_value *values;
 	size_t i;
 
-	/* Room for a power of two of them */
 	for (i = value.cpu; i <= last; i++) {
-		if ((state->count & (state->count - 1)) == 0) {
-			values = reallocarray(values, state->count ? state->count * 2 : 1,
-					      sizeof(*values));
-			if (!values)
-				return false;
-			state->values = values;
-		}
+		values = array_with_room(state->values, state->count, sizeof(*values));
+		if (!values)
+			return false;
+		state->values = values;
 		value.cpu = i;
 		values[state->count++] = value;
 	}

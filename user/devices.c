@@ -8,20 +8,17 @@
 #include <sys/ioctl.h>
 
 #include "../msr_version.h"
+#include "array.h"
 #include "devices.h"
 
 int allowlist_add(struct allowlist *list, uint32_t msr, uint64_t mask)
 {
-	struct allowlist_entry *entries = list->entries;
+	struct allowlist_entry *entries =
+		array_with_room(list->entries, list->count, sizeof(*entries));
 
-	/* Room for a power of two of them: full when the count is one */
-	if ((list->count & (list->count - 1)) == 0) {
-		entries =
-			reallocarray(entries, list->count ? list->count * 2 : 1, sizeof(*entries));
-		if (!entries)
-			return -1;
-		list->entries = entries;
-	}
+	if (!entries)
+		return -1;
+	list->entries = entries;
 	entries[list->count++] = (struct allowlist_entry){ .msr = msr, .mask = mask };
 	return 0;
 }

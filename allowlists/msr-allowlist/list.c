@@ -12,6 +12,7 @@
 
 #include "../../msr_table.c"
 
+#include "../../user/array.h"
 #include "list.h"
 
 static void refuse(struct list *list, int err, unsigned int line, const char *why)
@@ -28,10 +29,7 @@ static void add_entries(struct list *list, struct msr_text *text)
 
 	rewind_text(text);
 	while (read_entry(text, &entry) > 0) {
-		if ((list->count & (list->count - 1)) == 0)
-			list->entries = reallocarray(list->entries,
-						     list->count ? 2 * list->count : 1,
-						     sizeof(*list->entries));
+		list->entries = array_with_room(list->entries, list->count, sizeof(*list->entries));
 		if (!list->entries)
 			err(1, "%s", list->path);
 		list->entries[list->count++] = (struct entry){

@@ -28,6 +28,10 @@ static bool wanted(const struct options *options, struct processor *processor)
 
 	if (options->count == 0)
 		return processor_for(options, NULL, processor);
+	if (options->cpu) {
+		wrong_usage("a model is named twice", "");
+		return false;
+	}
 	if (options->count == 1) {
 		if (processor_named(&options->tables, operands[0], processor))
 			return true;

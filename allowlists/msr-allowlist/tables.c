@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../user/array.h"
 #include "tables.h"
 
 #define MOST_COLUMNS 9
@@ -82,7 +83,7 @@ static bool parse_addresses(const char *text, struct addresses *at)
 /* The array with room for one more than @count, which is all zero */
 static void *grow(void *array, size_t count, size_t size)
 {
-	char *grown = reallocarray(array, count + 1, size);
+	char *grown = array_with_room(array, count, size);
 
 	if (!grown)
 		err(1, "tables");

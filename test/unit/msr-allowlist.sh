@@ -263,7 +263,7 @@ a_wrong_command_line_is_2()
 {
 	for arguments in '' nonsense check 'load a b' 'show x' 'diff a' --nonsense 'select zz' \
 		'select 06_8F x' 'select 300 1' 'select -1 1' '--with energy show' '--force check a' \
-		'--prune show' '--with nonsense select' '--cpu 6 show' 'select 06_8Fx' 'select al_06'; do
+		'--prune show' '--with nonsense select' '--cpu 6 show' '--cpu 06_8F select 06_3F' 'select 06_8Fx' 'select al_06'; do
 		# shellcheck disable=SC2086	# words
 		tool $arguments
 		exits 2 && prints_nothing && [ -s "$work/err" ] || return 1
