@@ -33,13 +33,14 @@ help:
 	@echo 'make install    install programs, manuals, lists, udev rules and the service below'
 	@echo '                prefix= and DESTDIR=; make uninstall takes them away'
 	@echo 'make modules_install  install the module; make dkms-install has dkms do it,'
-	@echo '                for each kernel to come; make sign KEY= CERT= signs it before'
+	@echo '                for each kernel to come, and make dkms-uninstall takes it away;'
+	@echo '                make sign KEY= CERT= signs it before'
 	@echo 'make dist       archive the sources of the last commit; make rpm packs that for RPM'
 	@echo 'make examples   build the example programs, into build/'
 	@echo 'make lists      write allowlists/al_* anew from their table'
 	@echo 'make spank      build the plugin for Slurm; make install-spank installs it'
 	@echo 'make demo       show it working, in a virtual machine'
-	@echo 'make check      run all tests, on this machine and in virtual machines'
+	@echo 'make check      run the tests, on this machine and in a virtual machine'
 	@echo 'make check-slurm    run those of the plugin for Slurm, in a virtual machine'
 	@echo 'make check-install  those of the packages, in a system that starts with them'
 	@echo 'make check-kernels  run them in virtual machines of other kernels'
@@ -78,7 +79,7 @@ PUBLIC_HEADERS := msr_safe.h msr_version.h
 BUILD_PROGRAM = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)
 
 # How programs were built: with another label of the version they are built anew.
-build/how: HOW = $(BUILD_PROGRAM) $(LISTS_DIR)
+build/how: HOW = $(BUILD_PROGRAM) $(LISTS_DIR) $(sbindir)
 build/how: always
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(HOW)' | cmp -s - $@ || printf '%s\n' '$(HOW)' > $@
@@ -122,17 +123,18 @@ spankdir ?= $(or $(patsubst %/auth_munge.so,%,$(firstword $(wildcard \
 
 spank: build/spank_msrsave.so
 
-build/spank_msrsave.so: msrsave/spank_msrsave.c
+build/spank_msrsave.so: msrsave/spank_msrsave.c build/how
 	@echo '#include <slurm/spank.h>' | $(CC) $(CPPFLAGS) -E -x c - > /dev/null 2>&1 || \
 		{ echo "No slurm/spank.h: apt-get install libslurm-dev" \
 		"(slurm-devel where there is dnf)" >&2; exit 1; }
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) -fPIC -shared $(LDFLAGS) -o $@ $<
+	$(CC) $(CPPFLAGS) -DMSRSAVE='"$(sbindir)/msrsave"' $(CFLAGS) $(WARNINGS) -fPIC -shared $(LDFLAGS) \
+		-o $@ $<
 
 install-spank: spank
 	install -D -m 644 build/spank_msrsave.so "$(DESTDIR)$(spankdir)/spank_msrsave.so"
 	@echo 'It takes effect with this line in plugstack.conf, beside slurm.conf of each node:'
-	@echo 'required $(spankdir)/spank_msrsave.so msrsave=$(sbindir)/msrsave'
+	@echo 'required $(spankdir)/spank_msrsave.so'
 
 .PHONY: spank install-spank
 

@@ -64,7 +64,7 @@ static const char *advice(int error)
 {
 	switch (error) {
 	case ENOENT:
-		return "\nIs the module loaded? As root: insmod msr-safe.ko";
+		return "\nIs the module loaded? As root: modprobe msr-safe, or make load in the tree";
 	case EACCES:
 		return "\nThe permissions of the file do not let you.\n"
 		       "Ask the administrator to let you in, or become root.";

@@ -230,7 +230,7 @@ static int begin(struct task *task, spank_t spank, int ac, char *av[])
 	int i;
 
 	*task = (struct task){
-		.msrsave = "/usr/local/sbin/msrsave",
+		.msrsave = MSRSAVE,
 		.dir = "/run/msrsave",
 		.drain = true,
 	};

@@ -67,8 +67,12 @@ uninstall:
 			rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$directory"; \
 	done
 
+# The kernel's build leaves depmod out where headers come without System.map, as Debian's.
 modules_install: modules
 	$(MAKE) -C "$(KDIR)" M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH="$(DESTDIR)") modules_install
+ifndef DESTDIR
+	depmod -a "$$(modinfo -F vermagic msr-safe.ko | cut -d ' ' -f 1)"
+endif
 
 # With the kernel's own program, and the digest that the kernel is set up with
 MODULE ?= msr-safe.ko

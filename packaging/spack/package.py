@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# For a Spack repository of a site's own, as packages/msr-safe/package.py, with the sources
-# by `spack develop --path SOURCES msr-safe@main`. It builds the programs; the kernel
-# module, the udev rules and the service are root's to install.
+# For Spack 1.0 and newer, in a repository of a site's own, as packages/msr_safe/package.py,
+# with the sources by `spack develop --path SOURCES msr-safe@main`. It builds the programs;
+# the kernel module, the udev rules and the service are root's to install.
+
+from spack_repo.builtin.build_systems.makefile import MakefilePackage
 
 from spack.package import *
 
