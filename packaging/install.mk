@@ -67,11 +67,14 @@ uninstall:
 			rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$directory"; \
 	done
 
-# The kernel's build leaves depmod out where headers come without System.map, as Debian's.
-modules_install: modules
+# What make modules has built, and make sign signed: building here, with other variables or
+# as root, would undo it. The kernel's build leaves depmod out where headers come without
+# System.map, as Debian's.
+modules_install:
+	@test -f msr-safe.ko || { echo "There is no msr-safe.ko: make modules builds it." >&2; exit 1; }
 	$(MAKE) -C "$(KDIR)" M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH="$(DESTDIR)") modules_install
 ifndef DESTDIR
-	depmod -a "$$(modinfo -F vermagic msr-safe.ko | cut -d ' ' -f 1)"
+	depmod -a "$$(modinfo -F vermagic ./msr-safe.ko | cut -d ' ' -f 1)"
 endif
 
 # With the kernel's own program, and the digest that the kernel is set up with
@@ -88,17 +91,28 @@ dkms-source:
 	$(INSTALL) -d "$(DESTDIR)$(dkmsdir)"
 	$(INSTALL) -m 644 dkms.conf $(SOURCES) "$(DESTDIR)$(dkmsdir)"
 
+# For each kernel that has its headers; for the one that runs it has to succeed.
 dkms-install: dkms-source
 ifndef DESTDIR
 	! dkms status msr-safe/$(RELEASE) | grep -q . || dkms remove msr-safe/$(RELEASE) --all
 	dkms install msr-safe/$(RELEASE)
+	@for build in /lib/modules/*/build; do \
+		kernel=$$(basename "$$(dirname "$$build")"); \
+		[ ! -e "$$build/Makefile" ] || [ "$$kernel" = "$$(uname -r)" ] || \
+			dkms install msr-safe/$(RELEASE) -k "$$kernel" || \
+			echo "Kernel $$kernel has no module msr-safe." >&2; \
+	done
 endif
 
 dkms-uninstall:
-	dkms remove msr-safe/$(RELEASE) --all
-	rm -rf "$(dkmsdir)"
+ifndef DESTDIR
+	! dkms status msr-safe/$(RELEASE) | grep -q . || dkms remove msr-safe/$(RELEASE) --all
+endif
+	rm -rf "$(DESTDIR)$(dkmsdir)"
 
 dist:
+	@git rev-parse HEAD > /dev/null || \
+		{ echo "The last commit is archived: that takes a clone by git." >&2; exit 1; }
 	@mkdir -p build
 	git archive --prefix=msr-safe-$(RELEASE)/ -o build/msr-safe-$(RELEASE).tar.gz HEAD
 
