@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-#include "../user/cpus.h"
-#include "../user/devices.h"
-#include "../user/version.h"
+#include "../lib/cpus.h"
+#include "../lib/devices.h"
+#include "../lib/version.h"
 
 /* How msrsave ends */
 enum {

@@ -33,8 +33,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../user/cpus.h"
-#include "../user/devices.h"
+#include "../lib/cpus.h"
+#include "../lib/devices.h"
 
 /* What a file begins with */
 #define STATE_MAGIC "msrsave-format "

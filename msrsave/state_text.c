@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../user/array.h"
+#include "../lib/array.h"
 #include "state.h"
 
 #define MAGIC STATE_MAGIC

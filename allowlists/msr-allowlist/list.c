@@ -12,7 +12,7 @@
 
 #include "../../msr_table.c"
 
-#include "../../user/array.h"
+#include "../../lib/array.h"
 #include "list.h"
 
 static void refuse(struct list *list, int err, unsigned int line, const char *why)

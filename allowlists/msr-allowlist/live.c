@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../user/cpus.h"
-#include "../../user/devices.h"
+#include "../../lib/cpus.h"
+#include "../../lib/devices.h"
 #include "lint.h"
 #include "msr-allowlist.h"
 

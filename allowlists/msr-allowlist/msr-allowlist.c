@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/version.h"
+#include "../../lib/version.h"
 #include "msr-allowlist.h"
 
 #ifndef LISTS_DIR

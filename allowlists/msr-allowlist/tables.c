@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../user/array.h"
+#include "../../lib/array.h"
 #include "tables.h"
 
 #define MOST_COLUMNS 9

@@ -31,7 +31,7 @@ targets_that_are_not_there()
 	# shellcheck disable=SC2086
 	grep -ohE '(^ {4}|`)(sudo )?make [a-z_-]+' $pages | sed 's/.*make //' | sort -u |
 		while read -r target; do
-			grep -qE "^([a-z_-]+ )*$target( [a-z_-]+)*:" Makefile packaging/install.mk ||
+			grep -qE "^([a-z_-]+ )*$target( [a-z_-]+)*:" Makefile packaging/install.mk test/test.mk ||
 				echo "$target"
 		done
 }

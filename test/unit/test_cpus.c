@@ -4,7 +4,7 @@
  */
 
 #include "unit.h"
-#include "../../user/cpus.h"
+#include "../../lib/cpus.h"
 
 /* What the kernel says is on line; no file if there is none. */
 static const char *online;

@@ -8,7 +8,7 @@
 
 #include "unit.h"
 #include "../../msr_version.h"
-#include "../../user/devices.h"
+#include "../../lib/devices.h"
 
 /* What reading the allowlist device gives */
 static const char *content;

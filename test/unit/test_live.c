@@ -7,8 +7,8 @@
 #include "unit.h"
 
 #include "../../allowlists/msr-allowlist/msr-allowlist.h"
-#include "../../user/cpus.h"
-#include "../../user/devices.h"
+#include "../../lib/cpus.h"
+#include "../../lib/devices.h"
 
 /* The node */
 static struct allowlist_entry entries[] = {

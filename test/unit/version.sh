@@ -14,7 +14,7 @@ check()
 {
 	program=$1 version=$2
 	shift 2
-	said=$("${CC:-cc}" -D_GNU_SOURCE "$@" user/*.c -o "$work/$program" 2>&1 &&
+	said=$("${CC:-cc}" -D_GNU_SOURCE "$@" lib/*.c -o "$work/$program" 2>&1 &&
 		"$work/$program" --version)
 	[ "$said" = "$program $version" ]
 	result $? "$program is $version" "$said"
@@ -31,7 +31,7 @@ plan 4
 for label in '' 2.7.1-site; do
 	set -- ${label:+"-DVERSION=\"$label\""}
 	check msrsave "${label:-$version}" "$@" msrsave/[!s]*.c msrsave/s[!p]*.c
-	check msr-allowlist "${label:-$version}" "$@" -Iuser/shim '-DLISTS_DIR=""' \
+	check msr-allowlist "${label:-$version}" "$@" -Ilib/shim '-DLISTS_DIR=""' \
 		allowlists/msr-allowlist/*.c
 done
 finish

@@ -2,8 +2,8 @@
 /*
  * Arrays that grow by one at a time: their room is a power of two.
  */
-#ifndef USER_ARRAY_H
-#define USER_ARRAY_H
+#ifndef LIB_ARRAY_H
+#define LIB_ARRAY_H
 
 #include <stdlib.h>
 

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The rules that tests, benchmarks and the demonstration need; the Makefile includes it.
+
+# What demo, check and bench need, and the kernel that guests run: by default the
+# distribution's. Asked for once, when needed.
+PACKAGES := gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip xz-utils zstd
+CLANG = clang $(shell apt-cache show libclang-rt-dev > /dev/null 2>&1 && echo libclang-rt-dev)
+check: PACKAGES += g++ libcmocka-dev $(CLANG)
+ifndef KERNEL
+KERNEL = $(eval KERNEL := $(shell test/vm/need $(PACKAGES) \
+	$$(test/vm/kernel headers-package) && test/vm/kernel release))$(KERNEL)
+endif
+KERNEL_FILES = $$(test/vm/kernel get $(KERNEL))
+UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.c))
+GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/test_*.c))
+DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
+
+# The same with sanitizers, for the tests of its command line
+build/unit/msr-allowlist: $(ALLOWLIST_FILES)
+	@mkdir -p $(@D)
+	@$(BUILD_ALLOWLIST_TOOL) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ \
+		$(ALLOWLIST_TOOL) $(LIB)
+
+# What demo, check and bench build is apart from what the user builds.
+
+packages:
+	@test -n "$(KERNEL)"
+	@test/vm/need $(PACKAGES) linux-headers-$(KERNEL)
+
+# A module for the kernel that guests run, in a directory of its own
+FAILSTEP := $(wildcard test/guest/failstep/*)
+define build-for-guests
+	@test/vm/module /lib/modules/$(KERNEL)/build $(@D) $(1)
+endef
+
+build/vm/msr-safe.ko: packages $(SOURCES)
+	$(call build-for-guests,$(SOURCES))
+
+build/failstep/failstep.ko: packages $(FAILSTEP)
+	$(call build-for-guests,$(FAILSTEP))
+
+# Each with the sources that it tests; a function that is wrapped is one of the test's.
+build/unit/test_table: CPPFLAGS += -Ilib/shim -I.
+build/unit/test_table: $(SHIM)
+build/unit/test_cpus: lib/cpus.c
+build/unit/test_cpus: WRAPPED := fopen
+build/unit/test_devices: lib/devices.c
+build/unit/test_devices: WRAPPED := fopen ioctl
+build/unit/test_energy: examples/energy.h
+build/unit/test_power: $(wildcard examples/*.h) examples/power.c
+build/unit/test_power: CPPFLAGS += -I.
+build/unit/test_power: WRAPPED := open fopen ioctl clock_gettime clock_nanosleep
+build/unit/test_options: msrsave/options.c $(LIB)
+build/unit/test_msrsave: $(filter-out msrsave/msrsave.c,$(MSRSAVE)) $(LIB)
+build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_online \
+	fsync gethostname nanosleep
+build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(LIB)
+build/unit/test_state: WRAPPED := fsync read rename write
+build/unit/test_lists build/unit/test_live: CPPFLAGS += -Ilib/shim
+build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) $(SHIM)
+build/unit/test_live: $(filter-out %/msr-allowlist.c,$(ALLOWLIST_TOOL)) $(LIB) $(SHIM)
+build/unit/test_live: WRAPPED := batch_open batch_run allowlist_read cpus_online open write
+build/unit/%: test/unit/%.c test/unit/unit.h $(PUBLIC_HEADERS) \
+		$(wildcard lib/*.h msrsave/*.h allowlists/msr-allowlist/*.h)
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
+		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
+		$(filter-out msr_% examples/%,$(filter %.c,$^)) -lcmocka
+
+GUEST_COMMON := test/guest/guest.c test/guest/guest.h msr_safe.h msr_version.h
+define build-guest-program
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -o $@ $(filter %.c,$^) -lcmocka -lpthread
+endef
+
+build/guest/%: test/guest/%.c $(GUEST_COMMON)
+	$(build-guest-program)
+
+build/debug/%: test/debug/%.c $(GUEST_COMMON)
+	$(build-guest-program)
+
+build/bench/%: test/bench/%.c msr_safe.h
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
+
+# Where apt has not heard of any packages yet, the fuzzer's library is still missing.
+build/fuzz/fuzz_table: CPPFLAGS += -Ilib/shim -I.
+build/fuzz/fuzz_table: $(SHIM)
+build/fuzz/fuzz_state: $(wildcard msrsave/state*) $(LIB)
+build/fuzz/fuzz_%: test/fuzz/fuzz_%.c
+	@mkdir -p $(@D)
+	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+		clang -fsanitize=fuzzer,address -x c - -o $(@D)/probe 2> /dev/null || \
+		test/vm/need libclang-rt-dev
+	@clang $(CPPFLAGS) -D_GNU_SOURCE -O2 -g -fno-pie -no-pie $(WARNINGS) \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
+		$(filter lib/%.c,$^)
+
+FUZZ_DEVICES := $(filter-out test/fuzz/fuzz_table.c test/fuzz/fuzz_state.c,$(wildcard test/fuzz/*.c))
+build/fuzz/fuzz_devices: $(FUZZ_DEVICES) $(wildcard test/fuzz/*.h) $(GUEST_COMMON)
+	$(build-guest-program)
+
+FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
+
+# What guests are given besides the modules
+GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-allowlist \
+	build/power docs/clients.md allowlists
+
+packages-check: packages
+	@test/vm/need g++ libcmocka-dev $(CLANG)
+
+$(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) $(FUZZERS): | packages-check
+BENCHES := build/bench/bench build/bench/bench_msrsave
+$(BENCHES): | packages
+
+check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES) \
+		build/unit/msr-allowlist
+	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_FILES="$(GUEST_FILES)" test/check "$(KERNEL_FILES)"
+
+packages-slurm: packages
+	@test/vm/need -s munge slurm-client slurmctld slurmd libslurm-dev
+
+check-slurm: packages-slurm build/vm/msr-safe.ko build/demo/msr
+	@rm -rf build/slurm
+	@$(MAKE) -s msrsave install-spank DESTDIR=build/slurm/installed > /dev/null
+	@test/slurm/check "$(KERNEL_FILES)"
+
+.PHONY: packages-slurm check-slurm
+
+check-install: packages
+	@mkdir -p build
+	@test/install/check "$(KERNEL_FILES)" "$(KERNEL)"
+
+.PHONY: check-install
+
+# By names as test/vm/target takes them
+KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
+check-kernels: $(GUEST_FILES)
+	@GUEST_FILES="$(GUEST_FILES)" test/kernels $(KERNELS)
+
+check-secure-boot: build/vm/msr-safe.ko
+	@test/vm/need ovmf sbsigntool openssl
+	@test/secureboot/check "$(KERNEL_FILES)" "/lib/modules/$(KERNEL)/build" $<
+
+check-debug: $(GUEST_FILES) $(DEBUG_TESTS) build/debug/irqsoff
+	@GUEST_FILES="$(GUEST_FILES)" DEBUG_TESTS="$(DEBUG_TESTS)" test/debug/run
+
+# How many texts and calls to try, for how many seconds each at most (0: as long as it
+# takes), from which seed; calls in which modes of fuzz_devices (s, c), and in which
+# kernel, of those that check-kernels knows
+INPUTS ?= 1000000
+CALLS ?= 200000
+DURATION ?= 0
+MODES ?= sc
+SEED := $(or $(SEED),$(shell date +%s))
+FUZZ_OPTIONS = FUZZ_DEVICES=-s,$(SEED),-n,$(CALLS),-t,$(DURATION),-p,$(MODES)
+fuzz: build/vm/msr-safe.ko $(FUZZERS)
+	@test/fuzz/texts -r $(INPUTS) -t $(DURATION) -s $(SEED)
+ifdef FUZZ_KERNEL
+	@GUEST_SCRIPT=test/fuzz/run-devices GUEST_OPTIONS="$(FUZZ_OPTIONS)" \
+		GUEST_FILES=build/fuzz/fuzz_devices test/kernels $(FUZZ_KERNEL)
+else
+	@test/vm/boot -t 86400 -a "$(FUZZ_OPTIONS)" "$(KERNEL_FILES)" test/fuzz/run-devices \
+		$^
+endif
+
+bench: build/vm/msr-safe.ko $(BENCHES) build/msrsave
+	@test/bench/run "$(KERNEL_FILES)"
+
+style: packages
+	@test/style $(KERNEL)
+
+.PHONY: packages packages-check check check-kernels check-debug check-secure-boot fuzz bench style
+
+build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
+
+$(EXAMPLES): $(wildcard examples/*.h)
+
+demo: build/vm/msr-safe.ko build/demo/msr
+	@$(MAKE) -s examples
+	@test/vm/demo "$(KERNEL_FILES)" $^ build/example build/msr_top
+
+.PHONY: demo
