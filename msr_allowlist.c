@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The policy: which registers may be read, and which bits of them written; and
+ * The policy: which registers can be read, and which bits of them written; and
  * /dev/cpu/msr_allowlist, through which the administrator sets it.
  *
- * The list in force is one immutable table. Whoever judges by it holds SRCU
- * from before the judgement until the last access that follows from it has been
- * made; a new list is published by one pointer, and its writer waits for SRCU
- * before it is told of success. So each access is judged by one whole list, and
- * after the write nothing is executed any more that only the old list allowed.
- * A fatal signal ends the wait, but not the new list. Writers publish one after
- * the other, under publish_lock.
+ * The list in force is one immutable table. A reader of the policy holds SRCU from
+ * before it checks an access until the last operation that follows has been executed.
+ * A new list is published by replacing one pointer, and its writer then waits for
+ * SRCU. So one whole list applies to an access, and after the write nothing is
+ * executed that only the old list allowed.
+ *
+ * A single access on the caller's CPU holds off interrupts instead, for which the
+ * writer waits with RCU.
+ *
+ * A user can delay its own accesses without limit, for example in a cgroup with a
+ * small quota. So the writer waits for SRCU no longer than GRACE. Then it cuts the old
+ * list: a visit of msr_exec.c looks, with interrupts off, whether its list is cut, and
+ * RCU waits for the visits in progress. A fatal signal ends the wait, but not the new
+ * list. Writers publish one after the other, under publish_lock.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -22,22 +29,23 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/security.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
 
 #include "msr_allowlist.h"
-#include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_node.h"
-#include "msr_safe.h"
 #include "msr_table.h"
 
 /* The longest text, and the shortest read; both are part of the interface. */
 #define MAX_WLIST_BSIZE (128 * 1024 + 1)
 #define MIN_READ_BSIZE 60
+
+/* How long accesses in progress under the old list delay the writer of a new one */
+#define GRACE HZ
 
 static unsigned int mdev_msr_allowlist;
 module_param_cb(mdev_msr_allowlist, &msr_major_ops, &mdev_msr_allowlist, 0444);
@@ -47,92 +55,97 @@ MODULE_PARM_DESC(mdev_msr_approved_list, "Former name of mdev_msr_allowlist");
 
 static bool approved_list_names;
 module_param(approved_list_names, bool, 0444);
-MODULE_PARM_DESC(approved_list_names, "Make the node /dev/cpu/msr_approved_list, too");
+MODULE_PARM_DESC(approved_list_names,
+		 "Create the nodes /dev/cpu/msr_approved_list and msr_whitelist, too");
 
 static bool revoke_on_change;
 module_param(revoke_on_change, bool, 0444);
 MODULE_PARM_DESC(revoke_on_change,
 		 "Refuse descriptors opened before the list was written (default: 0)");
 
-DEFINE_STATIC_KEY_FALSE(msr_allowlist_revokes);
+static DEFINE_STATIC_KEY_FALSE(revokes);
 
 /* How many lists there have been. Goes up before the list of that number is in force. */
 static unsigned long generation;
 
-DEFINE_SRCU(msr_allowlist_srcu);
-struct msr_table __rcu *msr_allowlist = (struct msr_table __rcu __force *)&msr_table_empty;
+DEFINE_STATIC_SRCU(list_srcu);
+static struct msr_table __rcu *list = (struct msr_table __rcu __force *)&msr_table_empty;
 
 static DEFINE_MUTEX(publish_lock);
 
 /**
- * msr_allowlist_opened() - remember which list was in force when a file was opened
- * @file:	a file that msr_allowlist_revoked() may be asked of; what is
- *		remembered is its private_data
+ * msr_allowlist_generation() - which list is in force
  *
- * Context: may sleep.
+ * Context: may sleep. Return: its number, to compare others with.
  */
-void msr_allowlist_opened(struct file *file)
+unsigned long msr_allowlist_generation(void)
 {
+	unsigned long now;
+
 	mutex_lock(&publish_lock); /* a list is either in force or not yet */
-	file->private_data = (void *)generation;
+	now = generation;
 	mutex_unlock(&publish_lock);
+	return now;
 }
 
 /* The list was looked up before, so the number is its own or a later one's. */
-bool msr_allowlist_changed_since_open(const struct file *file)
+static __always_inline bool revoked(unsigned long opened)
 {
+	if (!static_branch_unlikely(&revokes))
+		return false;
 	smp_rmb(); /* pairs with rcu_replace_pointer() in publish() */
-	return file->private_data != (void *)READ_ONCE(generation);
+	return opened != READ_ONCE(generation);
 }
 
 /**
- * msr_allowlist_judge_writes() - the part of judging that only writes need
- * @op:		the first of the operations, judged otherwise
- * @end:	the end of them
- * @allowed:	whether all may be executed so far
+ * msr_allowlist_enter() - begin to check and to execute
+ * @opened:	the generation that was in force when the caller's file was opened
+ * @srcu_idx:	set for msr_allowlist_exit()
  *
- * Context: may sleep; before the msr_allowlist_exit().
- * Return: whether all may be executed; those that may not have %-EPERM as @err.
+ * A writer of a new list waits for the exit, so nothing between the two may wait
+ * for a user, as an access to user memory can.
+ *
+ * Context: may sleep until the exit.
+ * Return: the list in force, valid until the exit; or NULL, and no exit is due, if the
+ * module is loaded to refuse files that were opened under another list.
  */
-bool msr_allowlist_judge_writes(struct msr_batch_op *op, const struct msr_batch_op *end,
-				bool allowed)
+const struct msr_table *msr_allowlist_enter(unsigned long opened, int *srcu_idx)
 {
-	if (!security_locked_down(LOCKDOWN_MSR))
-		return allowed;
-	for (; op < end; op++)
-		if (!op->isrdmsr)
-			op->err = -EPERM;
-	return false;
+	const struct msr_table *table;
+
+	*srcu_idx = srcu_read_lock(&list_srcu);
+	table = srcu_dereference(list, &list_srcu);
+	if (revoked(opened)) {
+		srcu_read_unlock(&list_srcu, *srcu_idx);
+		return NULL;
+	}
+	return table;
 }
 
 /**
- * msr_allowlist_judge() - judge operations by a list
- * @table:	the list, of msr_allowlist_enter()
- * @ops:	the operations; each gets its @wmask, and as its @err either
- *		%MSR_NOT_RUN, that is, it may be executed, or why it may not:
- *		-EACCES not listed, -EROFS no bit of it may be written, -EPERM
- *		a write on a kernel that is locked down
- * @count:	how many, at least 1
+ * msr_allowlist_here() - the same for a section with interrupts off, which needs no exit
+ * @opened:	as for msr_allowlist_enter()
  *
- * Context: may sleep; before the msr_allowlist_exit().
- * Return: whether all may be executed.
+ * Context: interrupts off. Return: the list in force until they are on again; or NULL,
+ * as msr_allowlist_enter() returns it.
  */
-bool msr_allowlist_judge(const struct msr_table *table, struct msr_batch_op *ops, u32 count)
+const struct msr_table *msr_allowlist_here(unsigned long opened)
 {
-	const struct msr_index index = table->index;
-	const struct msr_batch_op *end = ops + count;
-	struct msr_batch_op *op = ops;
-	bool allowed = true;
-	bool writes = false;
+	const struct msr_table *table = rcu_dereference_sched(list);
 
-	do {
-		if (!msr_allowlist_judge_one(&index, op))
-			allowed = false;
-		if (!op->isrdmsr)
-			writes = true;
-	} while (++op < end);
+	lockdep_assert_irqs_disabled();
+	return revoked(opened) ? NULL : table;
+}
 
-	return writes ? msr_allowlist_judge_writes(ops, end, allowed) : allowed;
+/**
+ * msr_allowlist_exit() - nothing checked since the enter is executed any more
+ * @srcu_idx:	set by msr_allowlist_enter()
+ *
+ * Context: any.
+ */
+void msr_allowlist_exit(int srcu_idx)
+{
+	srcu_read_unlock(&list_srcu, srcu_idx);
 }
 
 /*
@@ -208,11 +221,32 @@ static void warn_of_takeover(const struct msr_table *table)
 			break;
 		}
 	}
-	if (len)
-		pr_warn("allowlist lets users take over the kernel through: %s\n", names);
+	if (!len)
+		return;
+	pr_warn("allowlist lets users take over the kernel through: %s\n", names);
+	add_taint(TAINT_CPU_OUT_OF_SPEC, LOCKDEP_STILL_OK);
 }
 
-/* A list that is in force no more, until nobody judges by it any more */
+/*
+ * The time stamp counter, and what is added to it: Intel SDM, volume 4, table 2-2,
+ * IA32_TIME_STAMP_COUNTER and IA32_TSC_ADJUST
+ */
+static const u32 clock_regs[] = { 0x10, 0x3b };
+
+static void warn_of_clock(const struct msr_table *table)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(clock_regs); i++) {
+		const struct msr_entry *entry = msr_index_find(&table->index, clock_regs[i]);
+
+		if (entry && entry->wmask)
+			pr_warn("allowlist lets users set the time stamp counter: 0x%x\n",
+				entry->addr);
+	}
+}
+
+/* A list that is no longer in force, until nothing uses it */
 struct retired_list {
 	struct rcu_head rcu;
 	struct completion unused;
@@ -236,24 +270,38 @@ static void list_is_unused(struct rcu_head *rcu)
 	kref_put(&old->ref, free_retired);
 }
 
-/* Takes over both references. Return: 0, or -EINTR for a fatal signal. */
+/* Return: 0 when nothing is executed any more under the old list; -EINTR for a fatal signal. */
+static int wait_until_unused(struct retired_list *old)
+{
+	long left = wait_for_completion_killable_timeout(&old->unused, GRACE);
+
+	if (left < 0)
+		return -EINTR;
+	if (!left)
+		WRITE_ONCE(old->table->cut, true);
+	synchronize_rcu(); /* for visits, and sections with interrupts off */
+	return 0;
+}
+
+/* Takes over both references. Return: as wait_until_unused(). */
 static int publish(struct msr_table *table, struct retired_list *old)
 {
 	int err;
 
+	might_sleep();
 	init_completion(&old->unused);
 	kref_init(&old->ref);
 	kref_get(&old->ref);
 
 	mutex_lock(&publish_lock);
 	WRITE_ONCE(generation, generation + 1);
-	old->table = rcu_replace_pointer(msr_allowlist, table, lockdep_is_held(&publish_lock));
+	old->table = rcu_replace_pointer(list, table, lockdep_is_held(&publish_lock));
 	mutex_unlock(&publish_lock);
 
-	call_srcu(&msr_allowlist_srcu, &old->rcu, list_is_unused);
-	err = wait_for_completion_killable(&old->unused);
+	call_srcu(&list_srcu, &old->rcu, list_is_unused);
+	err = wait_until_unused(old);
 	kref_put(&old->ref, free_retired);
-	return err ? -EINTR : 0;
+	return err;
 }
 
 static int publish_empty(struct retired_list *old)
@@ -295,12 +343,14 @@ static int replace_list(char *buf, size_t len)
 		return publish_empty(old) ?: PTR_ERR(table);
 	}
 	warn_of_takeover(table);
+	warn_of_clock(table);
 	return publish(table, old);
 }
 
 static ssize_t allowlist_write(struct file *file, const char __user *ubuf, size_t count,
 			       loff_t *ppos)
 {
+	struct msr_mem mem;
 	char *buf;
 	int err;
 
@@ -310,12 +360,13 @@ static ssize_t allowlist_write(struct file *file, const char __user *ubuf, size_
 		return -E2BIG;
 	}
 
-	buf = msr_mem_alloc(count + 1);
-	if (!buf)
-		return -ENOMEM;
+	err = msr_mem_alloc(&mem, count + 1);
+	if (err)
+		return err;
+	buf = mem.addr;
 	buf[count] = '\0';
 	err = copy_from_user(buf, ubuf, count) ? -EFAULT : replace_list(buf, count);
-	kvfree(buf);
+	msr_mem_free(&mem);
 	return err ?: count;
 }
 
@@ -367,7 +418,7 @@ static ssize_t allowlist_read(struct file *file, char __user *buf, size_t count,
 static int allowlist_open(struct inode *inode, struct file *file)
 {
 	struct seq_file *seq;
-	int ticket;
+	int srcu_idx;
 	int err;
 
 	err = seq_open(file, &list_seq_ops);
@@ -375,8 +426,9 @@ static int allowlist_open(struct inode *inode, struct file *file)
 		return err;
 
 	seq = file->private_data;
-	seq->private = msr_table_get(msr_allowlist_enter(&ticket));
-	msr_allowlist_exit(ticket);
+	srcu_idx = srcu_read_lock(&list_srcu);
+	seq->private = msr_table_get(srcu_dereference(list, &list_srcu));
+	srcu_read_unlock(&list_srcu, srcu_idx);
 	return 0;
 }
 
@@ -405,18 +457,20 @@ static struct msr_node allowlist_node = {
 };
 
 /**
- * msr_allowlist_init() - begin with nothing listed, and make the device
+ * msr_allowlist_init() - begin with nothing listed, and create the device
  *
  * Context: may sleep. Return: 0, or a negative errno with nothing left behind.
  */
-int msr_allowlist_init(void)
+int __init msr_allowlist_init(void)
 {
 	int err;
 
 	if (revoke_on_change)
-		static_branch_enable(&msr_allowlist_revokes);
-	if (approved_list_names)
+		static_branch_enable(&revokes);
+	if (approved_list_names) {
 		allowlist_node.paths[1] = "cpu!msr_approved_list";
+		allowlist_node.paths[2] = "cpu!msr_whitelist";
+	}
 
 	msr_table_get(&msr_table_empty); /* as the list in force */
 	err = msr_node_init(&allowlist_node, mdev_msr_allowlist);
@@ -426,13 +480,13 @@ int msr_allowlist_init(void)
 }
 
 /**
- * msr_allowlist_uninit() - take the device away, and the list
+ * msr_allowlist_uninit() - remove the device, and the list
  *
- * Context: may sleep; nobody has the device open or judges any more.
+ * Context: may sleep; no file is open.
  */
 void msr_allowlist_uninit(void)
 {
 	msr_node_uninit(&allowlist_node);
-	srcu_barrier(&msr_allowlist_srcu); /* for writers that were killed */
-	msr_table_put(rcu_dereference_protected(msr_allowlist, true));
+	srcu_barrier(&list_srcu); /* for writers that no longer wait */
+	msr_table_put(rcu_dereference_protected(list, true));
 }

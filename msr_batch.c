@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The batch device, /dev/cpu/msr_batch: copy in, judge, execute, copy out.
+ * The batch device, /dev/cpu/msr_batch: copy in, access, copy out.
  */
 
 #include <linux/build_bug.h>
-#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/minmax.h>
@@ -13,10 +12,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "msr_allowlist.h"
+#include "msr_access.h"
 #include "msr_batch.h"
 #include "msr_compat.h"
-#include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_node.h"
 #include "msr_safe.h"
@@ -45,10 +43,18 @@ module_param(check_batch_version, bool, 0644);
 MODULE_PARM_DESC(check_batch_version,
 		 "Refuse batches of a version that is not served (default: 1)");
 
-/* 0 is a client from before there were versions. */
+/*
+ * Many clients never set the word, and stray memory lies there. Only a word of the
+ * form 0x00MMmmpp with a major number of at least 1 is a version.
+ */
+static bool is_version(u32 word)
+{
+	return word >= 0x00010000 && word <= 0x00ffffff;
+}
+
 static bool version_served(u32 version)
 {
-	if (!version || !READ_ONCE(check_batch_version))
+	if (!is_version(version) || !READ_ONCE(check_batch_version))
 		return true;
 	return version >> 16 == MSR_SAFE_VERSION_MAJOR &&
 	       (version >> 8 & 0xff) <= MSR_SAFE_VERSION_MINOR;
@@ -117,62 +123,44 @@ static u32 next_chunk(u32 done, u32 count)
 	return min_t(u32, count - done, MSR_CHUNK_OPS);
 }
 
-/* Judge, execute, copy out. */
+/* Access, copy out. */
 static int run_batch(const struct file *file, struct msr_batch_op __user *uops,
-		     struct msr_batch_op *ops, u32 count, void *mem)
+		     struct msr_batch_op *ops, u32 count)
 {
-	const struct msr_table *table;
-	bool all_allowed = true;
-	int ticket;
 	int err;
 	u32 i, n;
 
-	table = msr_allowlist_enter(&ticket);
-	if (msr_allowlist_revoked(file)) {
-		msr_allowlist_exit(ticket);
-		return -ESTALE;
-	}
-	for (i = 0; i < count; i += n) {
-		n = next_chunk(i, count);
-		all_allowed &= msr_allowlist_judge(table, ops + i, n);
-	}
-	err = msr_exec(ops, count, mem);
-	msr_allowlist_exit(ticket);
+	err = msr_access(ops, count, (unsigned long)file->private_data);
+	if (err < 0 && err != -EINTR)
+		return err; /* nothing has been executed */
 
 	for (i = 0; i < count; i += n) {
 		n = next_chunk(i, count);
 		if (copy_out(uops + i, ops + i, n))
 			return -EFAULT;
 	}
-	if (err < 0 || (all_allowed && !err))
-		return err;
-	return first_error(ops, count);
+	return err == MSR_HAS_ERRORS ? first_error(ops, count) : err;
 }
 
 static int run_large_batch(const struct file *file, struct msr_batch_op __user *uops, u32 count)
 {
 	struct msr_batch_op *ops;
-	int err = -EFAULT;
-	void *mem;
+	struct msr_mem mem;
+	int err;
 	u32 i, n;
 
-	ops = msr_mem_alloc(count * sizeof(*ops));
-	if (!ops)
+	if (msr_mem_alloc(&mem, count * sizeof(*ops)))
 		return -E2BIG;
+	ops = mem.addr;
 	for (i = 0; i < count; i += n) {
 		n = next_chunk(i, count);
-		if (copy_in(ops + i, uops + i, n))
-			goto out_ops;
+		err = copy_in(ops + i, uops + i, n);
+		if (err)
+			goto out_mem;
 	}
-
-	mem = msr_exec_alloc(ops, count);
-	err = PTR_ERR(mem);
-	if (IS_ERR(mem))
-		goto out_ops;
-	err = run_batch(file, uops, ops, count, mem);
-	kvfree(mem);
-out_ops:
-	kvfree(ops);
+	err = run_batch(file, uops, ops, count);
+out_mem:
+	msr_mem_free(&mem);
 	return err;
 }
 
@@ -206,7 +194,7 @@ static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return run_large_batch(file, uops, numops);
 	if (copy_in(small, uops, numops))
 		return -EFAULT;
-	return run_batch(file, uops, small, numops, NULL);
+	return run_batch(file, uops, small, numops);
 
 fault:
 	user_read_access_end();
@@ -215,7 +203,7 @@ fault:
 
 static int batch_open(struct inode *inode, struct file *file)
 {
-	msr_allowlist_opened(file);
+	file->private_data = (void *)msr_access_opened();
 	return 0;
 }
 
@@ -234,16 +222,16 @@ static struct msr_node batch_node = {
 };
 
 /**
- * msr_batch_init() - make the batch device
+ * msr_batch_init() - create the batch device
  *
  * Context: may sleep. Return: 0, or a negative errno with nothing left behind.
  */
-int msr_batch_init(void)
+int __init msr_batch_init(void)
 {
 	return msr_node_init(&batch_node, mdev_msr_batch);
 }
 
-/** msr_batch_uninit() - take the batch device away. Context: may sleep. */
+/** msr_batch_uninit() - remove the batch device. Context: may sleep. */
 void msr_batch_uninit(void)
 {
 	msr_node_uninit(&batch_node);

@@ -2,48 +2,72 @@
 /*
  * The one place that executes RDMSR and WRMSR, on the CPU they are for.
  *
- * A batch is executed in visits: a CPU is visited with interrupts off, and
- * executes the operations in its queue until there are none left or the time is
- * up; then there is another visit. No lock is held: a queue is touched by its
- * CPU alone during a visit, and by the caller alone between visits.
+ * A batch is executed in visits. During a visit a CPU executes, with interrupts off,
+ * the operations in its queue until none are left or the visit has lasted long
+ * enough; then another visit follows. No lock is held: the caller changes a queue
+ * between visits only, and its CPU during a visit only.
  *
- * A CPU has one visitor at a time, so that the visits of many callers do not
- * add up to a long time without interrupts. A caller claims the CPU, visits it
- * and releases it without being preempted in between. One who finds it claimed
- * sleeps for about the time of a visit, and tries again; one who has kept
- * another waiting then sleeps as well, so that each gets a turn.
+ * A CPU has one visitor at a time, so that the visits of many callers do not add up
+ * to a long time without interrupts. A caller claims the CPUs that it visits, with
+ * preemption off until their visits are on their way. Each CPU releases its own claim
+ * at the end of the visit, and the caller waits for that with preemption on. So a CPU
+ * that does not answer delays only the callers that want that CPU. A caller that finds
+ * a CPU claimed sleeps for about the time of a visit and tries again; a caller that
+ * has kept another waiting then sleeps as well, so that each gets a turn.
+ *
+ * A visit executes nothing if the list that the operations were checked against has
+ * been cut, that is, if the writer of a new list no longer waits for them.
  */
 
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
-#include <linux/err.h>
 #include <linux/init.h>
 #include <linux/log2.h>
+#include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
+#include "msr_access.h"
 #include "msr_compat.h"
 #include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_safe.h"
 
-/* How long a visit may keep a CPU from anything else, but for its last operation */
+/* The longest time that a visit keeps a CPU from anything else, but for its last operation */
 #define VISIT_US 50
+
+/* The most operations in a visit, as a list may let users set the clock that times it back */
+#define VISIT_OPS 1024
 
 /* How often to look whether a claimed CPU is free, before sleeping: a microsecond or two */
 #define CLAIM_SPINS 64
 
+/* How often to look whether a visit has ended, before sleeping: about the time of one */
+#define VISIT_SPINS 1024
+
 #define NO_CPU U32_MAX
+
+/* What one caller waits for */
+struct msr_visits {
+	call_single_data_t csd; /* of a visit to one CPU */
+	atomic_t pending; /* CPUs that are yet to end their visit */
+	struct completion ended;
+};
 
 /* A run on one CPU: what is yet to be executed, one behind the other */
 struct msr_span {
 	struct msr_batch_op *op;
 	struct msr_batch_op *end;
+	const bool *cut;
+	u32 cpu;
 	bool failed;
+	bool contended; /* another caller wants the CPU */
+	struct msr_visits visits;
 };
 
 /* The operations for one CPU among those for several */
@@ -51,24 +75,19 @@ struct msr_queue {
 	u32 cpu;
 	u32 head; /* the next one; msr_run.count when there is none */
 	u32 tail; /* the last one */
-	u8 turn; /* what came of the last one: enum msr_turn */
-	bool failed;
-};
-
-enum msr_turn {
-	TURN_NONE, /* the CPU is not online */
-	TURN_LATER, /* it has another visitor */
-	TURN_TAKEN,
 };
 
 /* A run on several CPUs */
 struct msr_run {
 	struct msr_batch_op *ops;
 	u32 count;
-	u32 *next; /* the operation after each in its queue */
 	u32 queue_mask; /* number of queues, a power of two, less one */
+	u32 *next; /* the operation after each in its queue */
 	struct msr_queue *queues;
+	const bool *cut;
 	bool failed;
+	bool contended; /* another caller wants some of the CPUs */
+	struct msr_visits visits;
 };
 
 /* The time of a visit in cycles; 0, if it is not known, is one operation. */
@@ -80,19 +99,29 @@ static struct cpumask __percpu *visit_cpus;
 enum msr_claim {
 	CLAIM_FREE,
 	CLAIM_TAKEN,
-	CLAIM_WANTED, /* taken, and somebody sleeps who wants it */
+	CLAIM_CONTENDED, /* claimed, and another caller is waiting */
 };
 
 static DEFINE_PER_CPU(atomic_t, claims);
 
-/* Preemption is off from the claim of a CPU that is online to its release. */
+/* False for a CPU that does not exist; bounds its number for speculative execution, too. */
+static bool bound_cpu(u32 *cpu)
+{
+	if (*cpu >= nr_cpu_ids)
+		return false;
+	*cpu = array_index_nospec(*cpu, nr_cpu_ids);
+	return true;
+}
+
+/* The CPU stays online while preemption is off, and its visit is on its way before that ends. */
 static bool claim(u32 cpu, unsigned int *spins)
 {
 	atomic_t *state = per_cpu_ptr(&claims, cpu);
 
+	lockdep_assert_preemption_disabled();
 	while (atomic_cmpxchg(state, CLAIM_FREE, CLAIM_TAKEN) != CLAIM_FREE) {
 		if (!*spins) {
-			atomic_cmpxchg(state, CLAIM_TAKEN, CLAIM_WANTED);
+			atomic_cmpxchg(state, CLAIM_TAKEN, CLAIM_CONTENDED);
 			return false;
 		}
 		--*spins;
@@ -101,24 +130,50 @@ static bool claim(u32 cpu, unsigned int *spins)
 	return true;
 }
 
-/* Return: whether somebody else sleeps who wants it. */
-static bool release(u32 cpu)
+/* The CPU ends its visit. Sets *@contended if another caller is waiting for it. */
+static void release(bool *contended)
 {
-	return atomic_xchg(per_cpu_ptr(&claims, cpu), CLAIM_FREE) == CLAIM_WANTED;
+	if (atomic_xchg(this_cpu_ptr(&claims), CLAIM_FREE) == CLAIM_CONTENDED)
+		WRITE_ONCE(*contended, true);
 }
 
-/* Sleeps for about a visit, that somebody else may have it. */
-static void let_others_visit(void)
+/* Sleeps for about a visit, and another caller gets its turn. */
+static void back_off(bool *contended)
 {
+	if (!*contended)
+		return;
+	*contended = false;
 	usleep_range(VISIT_US, 2 * VISIT_US);
 }
 
-static bool can_be_visited(u32 cpu)
+static void end_visit(struct msr_visits *visits)
 {
-	return cpu < nr_cpu_ids && cpu_online(cpu);
+	if (atomic_dec_and_test(&visits->pending))
+		complete(&visits->ended);
 }
 
-/* The bits that the write mask has clear keep the value they have. */
+static void expect_visits(struct msr_visits *visits, unsigned int count)
+{
+	atomic_set(&visits->pending, count);
+	init_completion(&visits->ended);
+}
+
+/* A visit cannot be called back, so not even a fatal signal ends the wait. */
+static void wait_for_visits(struct msr_visits *visits)
+{
+	unsigned int spins = VISIT_SPINS;
+
+	might_sleep();
+	while (!completion_done(&visits->ended)) {
+		if (!spins-- || need_resched()) {
+			wait_for_completion(&visits->ended);
+			return;
+		}
+		cpu_relax();
+	}
+}
+
+/* The bits that the write mask has clear keep their value. */
 static noinline int execute_write(const struct msr_batch_op *op)
 {
 	u64 value = op->msrdata;
@@ -134,12 +189,17 @@ static noinline int execute_write(const struct msr_batch_op *op)
 	return wrmsrq_safe(op->msr, value);
 }
 
-/* On the CPU of the operation, interrupts off: nothing comes between. */
+/*
+ * On the CPU of the operation. No task and no interrupt on that CPU runs between the
+ * read and the write of a masked write. An NMI or an SMI can, and so can another CPU,
+ * if the CPUs share the register.
+ */
 static __always_inline int execute(struct msr_batch_op *op)
 {
 	u64 value;
 	int err;
 
+	lockdep_assert_irqs_disabled();
 	if (!op->isrdmsr)
 		return execute_write(op);
 
@@ -150,20 +210,17 @@ static __always_inline int execute(struct msr_batch_op *op)
 }
 
 /* Is there time for another operation in a visit that began at @start? */
-static bool time_left(u32 start)
+static __always_inline bool time_left(u32 start)
 {
 	return (u32)rdtsc() - start < visit_cycles;
 }
 
-/* On the CPU, interrupts off. */
-static __always_inline void visit_span(struct msr_span *span)
+static __always_inline void execute_span(struct msr_span *span)
 {
 	struct msr_batch_op *op = span->op;
-	struct msr_batch_op *end = span->end;
-	u32 start = 0;
+	struct msr_batch_op *end = min(span->end, op + VISIT_OPS);
+	u32 start = rdtsc();
 
-	if (end - op > 1)
-		start = rdtsc();
 	do {
 		if (op->err != MSR_NOT_RUN)
 			continue;
@@ -175,17 +232,20 @@ static __always_inline void visit_span(struct msr_span *span)
 	span->op = op;
 }
 
-/* A fatal signal: what is left says that it was not executed. */
-static void interrupt_span(struct msr_span *span)
+/* On the CPU, interrupts off. There is something to execute. */
+static void visit_span(struct msr_span *span)
 {
-	for (; span->op < span->end; span->op++)
-		if (span->op->err == MSR_NOT_RUN)
-			span->op->err = -EINTR;
+	if (!READ_ONCE(*span->cut))
+		execute_span(span);
+	release(&span->contended);
 }
 
-static void visit_span_of_other(void *span)
+static void visit_span_of_other(void *info)
 {
+	struct msr_span *span = info;
+
 	visit_span(span);
+	end_visit(&span->visits);
 }
 
 /* Is there anything to visit the CPU for? */
@@ -196,67 +256,81 @@ static bool skip_refused(struct msr_span *span)
 	return span->op < span->end;
 }
 
-/* Preemption is off. Return: whether others want the CPU, too. */
-static bool visit_one(u32 cpu, struct msr_span *span)
+/* Between visits: 0 to go on, or why not. */
+static int stop_reason(const bool *cut)
 {
-	unsigned int spins = CLAIM_SPINS;
-	unsigned long flags;
-
-	if (!claim(cpu, &spins))
-		return true;
-
-	if (cpu == smp_processor_id()) {
-		local_irq_save(flags);
-		visit_span(span);
-		local_irq_restore(flags);
-	} else {
-		smp_call_function_single(cpu, visit_span_of_other, span, 1);
-	}
-	return release(cpu);
+	if (READ_ONCE(*cut))
+		return -ESTALE;
+	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
-static noinline int exec_on_one(struct msr_batch_op *ops, u32 count)
+/* What is left is not executed, and says why. */
+static int abandon_span(struct msr_span *span, int err)
 {
-	struct msr_span span = { .op = ops, .end = ops + count };
-	u32 cpu = ops->cpu;
-	bool wanted;
+	for (; span->op < span->end; span->op++)
+		if (span->op->err == MSR_NOT_RUN)
+			span->op->err = err;
+	return err == -EINTR ? err : MSR_HAS_ERRORS;
+}
 
+static void visit_span_here(struct msr_span *span)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	visit_span(span);
+	local_irq_restore(flags);
+}
+
+/* Return: whether the CPU is online. */
+static bool visit_one(struct msr_span *span)
+{
+	unsigned int spins = CLAIM_SPINS;
+	bool other = false;
+	bool online;
+
+	preempt_disable();
+	online = cpu_online(span->cpu);
+	if (online && !claim(span->cpu, &spins)) {
+		span->contended = true;
+	} else if (online && span->cpu == smp_processor_id()) {
+		visit_span_here(span);
+	} else if (online) {
+		other = true;
+		expect_visits(&span->visits, 1);
+		smp_call_function_single_async(span->cpu, &span->visits.csd);
+	}
+	preempt_enable();
+
+	if (other)
+		wait_for_visits(&span->visits);
+	return online;
+}
+
+static noinline int exec_on_one(struct msr_batch_op *ops, u32 count, const bool *cut)
+{
+	struct msr_span span = {
+		.op = ops,
+		.end = ops + count,
+		.cut = cut,
+		.cpu = ops->cpu,
+		.visits.csd = { .func = visit_span_of_other, .info = &span },
+	};
+
+	int err;
+
+	if (!bound_cpu(&span.cpu))
+		return MSR_HAS_ERRORS;
 	while (skip_refused(&span)) {
-		preempt_disable();
-		if (!can_be_visited(cpu)) {
-			preempt_enable();
+		if (!visit_one(&span))
 			return MSR_HAS_ERRORS;
-		}
-		wanted = visit_one(cpu, &span);
-		preempt_enable();
-
-		if (wanted)
-			let_others_visit();
-		if (fatal_signal_pending(current) && span.op < span.end) {
-			interrupt_span(&span);
-			return -EINTR;
-		}
+		back_off(&span.contended);
+		err = span.op < span.end ? stop_reason(cut) : 0;
+		if (err)
+			return abandon_span(&span, err);
 		cond_resched();
 	}
 	return span.failed ? MSR_HAS_ERRORS : 0;
-}
-
-/* The most frequent case, by the shortest way if the caller is on the CPU */
-static int exec_single(struct msr_batch_op *op)
-{
-	unsigned long flags;
-
-	if (op->err != MSR_NOT_RUN)
-		return 0;
-
-	local_irq_save(flags);
-	if (op->cpu != smp_processor_id()) {
-		local_irq_restore(flags);
-		return exec_on_one(op, 1);
-	}
-	op->err = execute(op);
-	local_irq_restore(flags);
-	return op->err ? MSR_HAS_ERRORS : 0;
 }
 
 /* The queue of a CPU, or the free one to be its queue: linear probing */
@@ -270,112 +344,155 @@ static struct msr_queue *find_queue(const struct msr_run *run, u32 cpu)
 }
 
 /* On each CPU, interrupts off. */
-static void visit_queue(void *info)
+static void visit_queue(struct msr_run *run)
 {
-	const struct msr_run *run = info;
 	struct msr_queue *queue = find_queue(run, smp_processor_id());
+	struct msr_batch_op *ops = run->ops;
+	const u32 *next = run->next;
+	u32 count = run->count;
+	u32 left = VISIT_OPS;
+	bool failed = false;
 	u32 i = queue->head;
 	u32 start = rdtsc();
 
-	do {
-		struct msr_batch_op *op = &run->ops[i];
-
-		op->err = execute(op);
-		if (op->err)
-			queue->failed = true;
-		i = run->next[i];
-	} while (i < run->count && time_left(start));
-
+	if (READ_ONCE(*run->cut))
+		left = 0;
+	while (i < count && left--) {
+		ops[i].err = execute(&ops[i]);
+		if (ops[i].err)
+			failed = true;
+		i = next[i];
+		if (!time_left(start))
+			break;
+	}
 	queue->head = i;
-	queue->turn = TURN_TAKEN;
+	if (failed)
+		WRITE_ONCE(run->failed, true);
+	release(&run->contended);
 }
 
-/* Preemption is off. Return: whether others want some of the CPUs, too. */
-static bool claim_many(struct msr_run *run, struct cpumask *cpus)
+static void visit_queue_of_other(void *info)
+{
+	struct msr_run *run = info;
+
+	visit_queue(run);
+	end_visit(&run->visits);
+}
+
+/* Claims all CPUs with something in their queue but the caller's. Return: how many. */
+static unsigned int claim_others(struct msr_run *run, struct cpumask *cpus)
 {
 	unsigned int spins = CLAIM_SPINS;
-	bool wanted = false;
+	unsigned int count = 0;
 	u32 i;
 
 	cpumask_clear(cpus);
 	for (i = 0; i <= run->queue_mask; i++) {
 		struct msr_queue *queue = &run->queues[i];
 
-		if (queue->head >= run->count || !can_be_visited(queue->cpu))
+		if (queue->head >= run->count || queue->cpu == smp_processor_id())
 			continue;
-		if (claim(queue->cpu, &spins)) {
+		if (!cpu_online(queue->cpu)) {
+			queue->head = run->count;
+			run->failed = true;
+		} else if (claim(queue->cpu, &spins)) {
 			cpumask_set_cpu(queue->cpu, cpus);
+			count++;
 		} else {
-			queue->turn = TURN_LATER;
-			wanted = true;
+			run->contended = true;
 		}
 	}
-	return wanted;
+	return count;
+}
+
+/* Return: how many CPUs are visited; end_visit() says that they have been. */
+static unsigned int visit_others(struct msr_run *run)
+{
+	struct cpumask *cpus;
+	unsigned int count;
+
+	preempt_disable();
+	cpus = this_cpu_ptr(visit_cpus);
+	count = claim_others(run, cpus);
+	expect_visits(&run->visits, count);
+	/* One alone could wait for what this CPU has last asked of another one. */
+	if (count == 1)
+		smp_call_function_single_async(cpumask_first(cpus), &run->visits.csd);
+	else if (count)
+		smp_call_function_many(cpus, visit_queue_of_other, run, false);
+	preempt_enable();
+	return count;
+}
+
+/* The caller's CPU, in a section of its own, so that preemption is not off for longer. */
+static void visit_here(struct msr_run *run)
+{
+	unsigned int spins = CLAIM_SPINS;
+	struct msr_queue *queue;
+	unsigned long flags;
+
+	preempt_disable();
+	queue = find_queue(run, smp_processor_id());
+	if (queue->head < run->count) {
+		if (claim(queue->cpu, &spins)) {
+			local_irq_save(flags);
+			visit_queue(run);
+			local_irq_restore(flags);
+		} else {
+			run->contended = true;
+		}
+	}
+	preempt_enable();
 }
 
 /* All CPUs with something in their queue that have no other visitor, at once */
 static void visit_many(struct msr_run *run)
 {
-	struct cpumask *cpus;
-	bool wanted;
-	u32 cpu;
+	unsigned int count = visit_others(run);
 
-	preempt_disable();
-	cpus = this_cpu_ptr(visit_cpus);
-	wanted = claim_many(run, cpus);
-	on_each_cpu_mask(cpus, visit_queue, run, true);
-	for_each_cpu(cpu, cpus)
-		wanted |= release(cpu);
-	preempt_enable();
-
-	if (wanted)
-		let_others_visit();
+	visit_here(run);
+	if (count)
+		wait_for_visits(&run->visits);
+	back_off(&run->contended);
 }
 
-/* Between visits: gives up on CPUs that have gone. Return: is anything left? */
-static bool look_round(struct msr_run *run)
+/* Between visits. Return: is anything left? */
+static bool finish_round(const struct msr_run *run)
 {
-	bool left = false;
 	u32 i;
 
-	for (i = 0; i <= run->queue_mask; i++) {
-		struct msr_queue *queue = &run->queues[i];
-
-		if (queue->head < run->count && queue->turn == TURN_NONE) {
-			queue->head = run->count;
-			queue->failed = true;
-		}
-		queue->turn = TURN_NONE;
-		left |= queue->head < run->count;
-		run->failed |= queue->failed;
-	}
-	return left;
+	for (i = 0; i <= run->queue_mask; i++)
+		if (run->queues[i].head < run->count)
+			return true;
+	return false;
 }
 
-static void interrupt_run(struct msr_run *run)
+static int abandon_run(struct msr_run *run, int err)
 {
 	u32 i, j;
 
 	for (i = 0; i <= run->queue_mask; i++)
 		for (j = run->queues[i].head; j < run->count; j = run->next[j])
-			run->ops[j].err = -EINTR;
+			run->ops[j].err = err;
+	return err == -EINTR ? err : MSR_HAS_ERRORS;
 }
 
 static int visit_until_done(struct msr_run *run)
 {
+	int err;
+
 	for (;;) {
 		visit_many(run);
-		if (!look_round(run))
+		if (!finish_round(run))
 			return run->failed ? MSR_HAS_ERRORS : 0;
-		if (fatal_signal_pending(current)) {
-			interrupt_run(run);
-			return -EINTR;
-		}
+		err = stop_reason(run->cut);
+		if (err)
+			return abandon_run(run, err);
 		cond_resched();
 	}
 }
 
-/* Threads the operations that may be executed into a queue for each CPU. */
+/* Links the operations that may be executed into a queue for each CPU. */
 static void fill_queues(struct msr_run *run)
 {
 	u32 i;
@@ -391,7 +508,7 @@ static void fill_queues(struct msr_run *run)
 			cond_resched();
 		if (run->ops[i].err != MSR_NOT_RUN)
 			continue;
-		if (cpu >= nr_cpu_ids) {
+		if (!bound_cpu(&cpu)) {
 			run->failed = true;
 			continue;
 		}
@@ -413,25 +530,29 @@ static u32 nr_queues_for(u32 count)
 	return roundup_pow_of_two(min(count, nr_cpu_ids));
 }
 
-static noinline int exec_on_many(struct msr_batch_op *ops, u32 count, void *mem)
+static int exec_on_many(struct msr_batch_op *ops, u32 count, const bool *cut, u32 *next,
+			struct msr_queue *queues)
 {
-	struct msr_queue small_queues[MSR_SMALL_BATCH] __uninitialized;
-	u32 small_next[MSR_SMALL_BATCH] __uninitialized;
-	u32 nr_queues = nr_queues_for(count);
 	struct msr_run run = {
 		.ops = ops,
 		.count = count,
-		.next = small_next,
-		.queue_mask = nr_queues - 1,
-		.queues = small_queues,
+		.queue_mask = nr_queues_for(count) - 1,
+		.next = next,
+		.queues = queues,
+		.cut = cut,
+		.visits.csd = { .func = visit_queue_of_other, .info = &run },
 	};
 
-	if (mem) {
-		run.queues = mem;
-		run.next = (u32 *)&run.queues[nr_queues];
-	}
 	fill_queues(&run);
 	return visit_until_done(&run);
+}
+
+static noinline int exec_small_on_many(struct msr_batch_op *ops, u32 count, const bool *cut)
+{
+	struct msr_queue queues[MSR_SMALL_BATCH] __uninitialized;
+	u32 next[MSR_SMALL_BATCH] __uninitialized;
+
+	return exec_on_many(ops, count, cut, next, queues);
 }
 
 static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
@@ -445,49 +566,76 @@ static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
 }
 
 /**
- * msr_exec_alloc() - get the memory that executing operations takes
+ * msr_exec_prepare() - allocate the memory that executing operations takes
+ * @mem:	set; msr_exec_release() frees it
  * @ops:	the operations, of which only @cpu is looked at
- * @count:	how many, more than %MSR_SMALL_BATCH
+ * @count:	number of @ops, more than %MSR_SMALL_BATCH
  *
- * Apart from msr_exec(), so that nobody waits for memory on behalf of a user
- * while the writer of an allowlist waits for the operations.
+ * Apart from msr_exec(), because the writer of an allowlist waits for that, and
+ * must not wait for memory that a user allocates.
  *
- * Context: may sleep. Return: the memory, to be freed with kvfree(); NULL if none
- * is needed; or an error pointer: -ENOMEM.
+ * Context: may sleep. Return: 0 or -ENOMEM.
  */
-void *msr_exec_alloc(const struct msr_batch_op *ops, u32 count)
+int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u32 count)
 {
-	void *mem;
+	u32 nr_queues = nr_queues_for(count);
+	int err;
 
+	*mem = (struct msr_exec_mem){ 0 };
 	if (!for_several_cpus(ops, count))
-		return NULL;
-	mem = msr_mem_alloc(nr_queues_for(count) * sizeof(struct msr_queue) + count * sizeof(u32));
-	return mem ?: ERR_PTR(-ENOMEM);
+		return 0;
+	err = msr_mem_alloc(&mem->mem,
+			    nr_queues * sizeof(*mem->queues) + count * sizeof(*mem->next));
+	if (err)
+		return err;
+	mem->queues = mem->mem.addr;
+	mem->next = (u32 *)&mem->queues[nr_queues];
+	return 0;
+}
+
+/** msr_exec_release() - undo msr_exec_prepare(). @mem: what it has set. Context: may sleep. */
+void msr_exec_release(struct msr_exec_mem *mem)
+{
+	msr_mem_free(&mem->mem);
 }
 
 /**
  * msr_exec() - execute operations, each on its CPU
  * @ops:	the operations; those whose @err is %MSR_NOT_RUN are executed, and
- *		have it still if their CPU does not exist or is offline. The
+ *		still have it if their CPU does not exist or is offline. The
  *		others are passed over. Those for one CPU are executed in the
  *		order of the array.
- * @count:	how many, at least 1
- * @mem:	from msr_exec_alloc(); NULL for up to %MSR_SMALL_BATCH operations
+ * @count:	number of @ops, at least 1
+ * @cut:	nothing is executed after this is set and an RCU grace period has
+ *		passed; operations that are left say -ESTALE
+ * @mem:	from msr_exec_prepare(); NULL for up to %MSR_SMALL_BATCH operations
  *
- * Context: may sleep; preemption and interrupts on. No CPU is kept from
- * anything else for longer than about 50 microseconds and one operation.
+ * Context: may sleep; preemption and interrupts on. No CPU is kept from anything
+ * else for longer than about 50 microseconds and one operation. A CPU that does not
+ * answer delays the callers that want it.
  *
  * Return: 0 if all that were to be executed were, with success;
  * %MSR_HAS_ERRORS if not, and the operations say why;
- * -EINTR a fatal signal came first: what had no turn says -EINTR, too.
+ * -EINTR a fatal signal came first: operations that were not executed say -EINTR, too.
  */
-int msr_exec(struct msr_batch_op *ops, u32 count, void *mem)
+int msr_exec(struct msr_batch_op *ops, u32 count, const bool *cut, const struct msr_exec_mem *mem)
 {
-	if (count == 1)
-		return exec_single(ops);
-	if (mem || (count <= MSR_SMALL_BATCH && for_several_cpus(ops, count)))
-		return exec_on_many(ops, count, mem);
-	return exec_on_one(ops, count);
+	if (mem && mem->queues)
+		return exec_on_many(ops, count, cut, mem->next, mem->queues);
+	if (!mem && for_several_cpus(ops, count))
+		return exec_small_on_many(ops, count, cut);
+	return exec_on_one(ops, count, cut);
+}
+
+/**
+ * msr_exec_here() - execute an operation for this CPU
+ * @op:		the operation; gets its @err
+ *
+ * Context: interrupts off.
+ */
+void msr_exec_here(struct msr_batch_op *op)
+{
+	op->err = execute(op);
 }
 
 /**

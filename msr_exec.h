@@ -8,26 +8,35 @@
 #include <linux/errno.h>
 #include <linux/types.h>
 
+#include "msr_mem.h"
+
 struct msr_batch_op;
 
 /*
- * What an operation that may be executed has as its error until it has been:
- * only the CPU that it is for sets another, so one that was never there leaves
- * the truth behind.
+ * The error of an operation that may be executed, until it has been executed. Only
+ * the CPU that it is for sets another, so an operation for a CPU that is offline
+ * keeps the true error.
  */
 #define MSR_NOT_RUN (-ENXIO)
 
-/* Batches up to this size need no memory but the stack. */
-#define MSR_SMALL_BATCH 16
+struct msr_queue;
 
-/* After so many operations, what else there is to do gets its chance. */
-#define MSR_CHUNK_OPS 4096
+/**
+ * struct msr_exec_mem - memory that executing a batch takes
+ * @mem:	the allocation
+ * @queues:	the queues of the CPUs; NULL if all operations are for one CPU
+ * @next:	for each operation, the next one for its CPU
+ */
+struct msr_exec_mem {
+	struct msr_mem mem;
+	struct msr_queue *queues;
+	u32 *next;
+};
 
-/* From msr_exec(): not every operation succeeded */
-#define MSR_HAS_ERRORS 1
-
-void *msr_exec_alloc(const struct msr_batch_op *ops, u32 count);
-int msr_exec(struct msr_batch_op *ops, u32 count, void *mem);
+int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u32 count);
+void msr_exec_release(struct msr_exec_mem *mem);
+int msr_exec(struct msr_batch_op *ops, u32 count, const bool *cut, const struct msr_exec_mem *mem);
+void msr_exec_here(struct msr_batch_op *op);
 
 int msr_exec_init(void);
 void msr_exec_uninit(void);

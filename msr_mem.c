@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that users have the kernel get for them, which their cgroup is to bound.
+ * Memory that the kernel allocates on behalf of users, bounded by their cgroup.
  *
- * The kernel's allocators get and clear as many pages at once as they can, up to
- * 4 MiB, and charge them afterwards: as many callers at the limit of their cgroup
- * would each hold that much beyond it. So large areas are got page by page here.
+ * The kernel's allocators allocate and clear as many pages at once as they can, up
+ * to 4 MiB, and charge them afterwards. With many callers at the limit of their
+ * cgroup, each would hold that much beyond it. So large areas are allocated page by
+ * page here. vfree() could free such an area (VM_MAP_PUT_PAGES), but kernels before
+ * 6.13 then subtract its pages from VmallocUsed without having added them.
  */
 
 #include <linux/gfp.h>
@@ -17,56 +19,80 @@
 
 #include "msr_mem.h"
 
-/* That somebody is at a limit is for the caller to know, not for the kernel's log. */
+/* A caller at its limit learns so from the error. The kernel's log need not say it. */
 #define MEM_GFP (GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
 
-/* What the kernel does not think twice about handing out in one piece */
+/* The allocator serves this in one piece without much effort. */
 #define SMALL_SIZE (PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER)
 
-static bool get_pages(struct page **pages, unsigned int count)
+static void free_pages_of(struct msr_mem *mem)
 {
-	unsigned int i;
+	while (mem->nr_pages)
+		__free_page(mem->pages[--mem->nr_pages]);
+	kvfree(mem->pages);
+}
 
-	for (i = 0; i < count; i++) {
+static bool alloc_pages_of(struct msr_mem *mem, unsigned int count)
+{
+	struct page *page;
+
+	while (mem->nr_pages < count) {
 		if (fatal_signal_pending(current))
 			return false;
-		pages[i] = alloc_page(MEM_GFP | __GFP_HIGHMEM);
-		if (!pages[i])
+		page = alloc_page(MEM_GFP | __GFP_HIGHMEM);
+		if (!page)
 			return false;
+		mem->pages[mem->nr_pages++] = page;
 	}
 	return true;
 }
 
-static void *map_pages(unsigned int count)
+static int map_pages(struct msr_mem *mem, unsigned int count)
 {
-	struct page **pages;
-	unsigned int i;
-	void *mem = NULL;
+	mem->pages = kvcalloc(count, sizeof(*mem->pages), MEM_GFP);
+	if (!mem->pages)
+		return -ENOMEM;
+	if (alloc_pages_of(mem, count))
+		mem->addr = vmap(mem->pages, count, VM_MAP, PAGE_KERNEL);
+	if (mem->addr)
+		return 0;
 
-	pages = kvcalloc(count, sizeof(*pages), MEM_GFP);
-	if (!pages)
-		return NULL;
-	if (get_pages(pages, count))
-		mem = vmap(pages, count, VM_MAP | VM_MAP_PUT_PAGES, PAGE_KERNEL);
-	if (mem)
-		return mem; /* and pages are vfree()'s to free */
-
-	for (i = 0; i < count && pages[i]; i++)
-		__free_page(pages[i]);
-	kvfree(pages);
-	return NULL;
+	free_pages_of(mem);
+	return -ENOMEM;
 }
 
 /**
- * msr_mem_alloc() - get memory that is charged to the caller's memory cgroup
- * @size:	how much, in bytes
+ * msr_mem_alloc() - allocate memory that is charged to the caller's memory cgroup
+ * @mem:	set; msr_mem_free() frees it
+ * @size:	in bytes
  *
- * Context: may sleep. Return: the memory, not cleared, to be freed with kvfree();
- * or NULL.
+ * The memory is not cleared.
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM.
  */
-void *msr_mem_alloc(size_t size)
+int msr_mem_alloc(struct msr_mem *mem, size_t size)
 {
-	if (size <= SMALL_SIZE)
-		return kvmalloc(size, MEM_GFP);
-	return map_pages(DIV_ROUND_UP(size, PAGE_SIZE));
+	might_sleep();
+	*mem = (struct msr_mem){ 0 };
+	if (size > SMALL_SIZE)
+		return map_pages(mem, DIV_ROUND_UP(size, PAGE_SIZE));
+	mem->addr = kvmalloc(size, MEM_GFP);
+	return mem->addr ? 0 : -ENOMEM;
+}
+
+/**
+ * msr_mem_free() - free memory
+ * @mem:	set by msr_mem_alloc(), or zeroed
+ *
+ * Context: may sleep.
+ */
+void msr_mem_free(struct msr_mem *mem)
+{
+	might_sleep();
+	if (mem->pages) {
+		vunmap(mem->addr);
+		free_pages_of(mem);
+	} else {
+		kvfree(mem->addr);
+	}
 }

@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory that users have the kernel get for them.
+ * Memory that the kernel allocates on behalf of users.
  */
 #ifndef MSR_MEM_H
 #define MSR_MEM_H
 
 #include <linux/types.h>
 
-void *msr_mem_alloc(size_t size);
+struct page;
+
+/**
+ * struct msr_mem - memory of one allocation
+ * @addr:	where it is
+ * @pages:	its pages, if it was allocated page by page; otherwise NULL
+ * @nr_pages:	number of @pages
+ */
+struct msr_mem {
+	void *addr;
+	struct page **pages;
+	unsigned int nr_pages;
+};
+
+int msr_mem_alloc(struct msr_mem *mem, size_t size);
+void msr_mem_free(struct msr_mem *mem);
 
 #endif /* MSR_MEM_H */

@@ -9,19 +9,22 @@
 #include <linux/moduleparam.h>
 #include <linux/types.h>
 
+struct cdev;
 struct class;
 
-#define MSR_NODE_PATHS 2
+#define MSR_NODE_PATHS 3
 
 /**
  * struct msr_node - one kind of device
  * @name:	class, which udev rules match as SUBSYSTEM; the name in /proc/devices
- * @mode:	permissions that its nodes are made with
- * @fops:	what serves it
- * @paths:	nodes made for minors 0, 1, …; below /dev, with ! for each slash.
+ * @mode:	permissions that its nodes are created with
+ * @fops:	its operations
+ * @paths:	nodes created for minors 0, 1, …; below /dev, with ! for each slash.
  *		None for a kind whose nodes come and go with msr_node_add().
  * @major:	major number in use, once msr_node_init() has succeeded
  * @class:	its class, likewise
+ * @cdev:	what makes it possible to open it, once msr_nodes_go_live() has succeeded
+ * @next:	another kind
  */
 struct msr_node {
 	const char *name;
@@ -30,6 +33,8 @@ struct msr_node {
 	const char *paths[MSR_NODE_PATHS];
 	unsigned int major;
 	struct class *class;
+	struct cdev *cdev;
+	struct msr_node *next;
 };
 
 /* A module parameter that is a major number: 0 to 511, anything else is EINVAL */
@@ -39,5 +44,7 @@ int msr_node_init(struct msr_node *node, unsigned int major);
 void msr_node_uninit(struct msr_node *node);
 int msr_node_add(struct msr_node *node, unsigned int minor, const char *path);
 void msr_node_del(struct msr_node *node, unsigned int minor);
+
+int msr_nodes_go_live(void);
 
 #endif /* MSR_NODE_H */

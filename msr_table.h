@@ -35,12 +35,15 @@ struct msr_index {
  * struct msr_table - the entries in the order given, and an index of them
  * @ref:	who holds it; freed by msr_table_put() of the last
  * @count:	number of @entries
+ * @cut:	set when the list is no longer in force and nothing is to be executed
+ *		any more that was checked against it
  * @index:	where to look an address up
  * @entries:	the entries
  */
 struct msr_table {
 	struct kref ref;
 	unsigned int count;
+	bool cut;
 	struct msr_index index;
 	struct msr_entry entries[];
 };

@@ -36,22 +36,22 @@ static const struct file_operations version_fops = {
 
 static struct msr_node version_node = {
 	.name = "msr_safe_version",
-	.mode = 0444,
+	.mode = 0440, /* an open file keeps the module loaded: not for every user */
 	.fops = &version_fops,
 	.paths = { "cpu!msr_safe_version", "cpu!msr_version" },
 };
 
 /**
- * msr_version_init() - make the version device
+ * msr_version_init() - create the version device
  *
  * Context: may sleep. Return: 0, or a negative errno with nothing left behind.
  */
-int msr_version_init(void)
+int __init msr_version_init(void)
 {
 	return msr_node_init(&version_node, mdev_msr_version);
 }
 
-/** msr_version_uninit() - take the version device away. Context: may sleep. */
+/** msr_version_uninit() - remove the version device. Context: may sleep. */
 void msr_version_uninit(void)
 {
 	msr_node_uninit(&version_node);

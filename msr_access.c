@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The one door to registers. Every device comes through msr_access(), so none can
+ * leave out a step: enter, revoked, check, lockdown, execute, exit.
+ */
+
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/security.h>
+#include <linux/smp.h>
+
+#include "msr_access.h"
+#include "msr_allowlist.h"
+#include "msr_exec.h"
+#include "msr_safe.h"
+#include "msr_table.h"
+
+/**
+ * msr_access_opened() - what a device remembers of the moment a file is opened
+ *
+ * Context: may sleep. Return: a number for msr_access().
+ */
+unsigned long msr_access_opened(void)
+{
+	return msr_allowlist_generation();
+}
+
+/* Return: whether the list lets the operation be executed; otherwise @op->err says why not. */
+static __always_inline bool check_one(const struct msr_index *index, struct msr_batch_op *op)
+{
+	const struct msr_entry *entry = msr_index_find(index, op->msr);
+
+	op->wmask = entry ? entry->wmask : 0;
+	op->err = MSR_NOT_RUN;
+	if (!entry)
+		op->err = -EACCES;
+	else if (!op->isrdmsr && !entry->wmask)
+		op->err = -EROFS;
+	else
+		return true;
+	return false;
+}
+
+static bool check_chunk(const struct msr_index *index, struct msr_batch_op *op,
+			const struct msr_batch_op *end, bool *writes)
+{
+	bool allowed = true;
+
+	do {
+		if (!check_one(index, op))
+			allowed = false;
+		if (!op->isrdmsr)
+			*writes = true;
+	} while (++op < end);
+	return allowed;
+}
+
+static void refuse_writes(struct msr_batch_op *ops, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (!ops[i].isrdmsr)
+			ops[i].err = -EPERM;
+}
+
+/* Return: whether all operations can be executed. */
+static bool check(const struct msr_table *table, struct msr_batch_op *ops, u32 count)
+{
+	const struct msr_index index = table->index;
+	bool allowed = true;
+	bool writes = false;
+	u32 i, n;
+
+	for (i = 0; i < count; i += n) {
+		if (i)
+			cond_resched();
+		n = min_t(u32, count - i, MSR_CHUNK_OPS);
+		allowed &= check_chunk(&index, ops + i, ops + i + n, &writes);
+	}
+	if (writes && security_locked_down(LOCKDOWN_MSR)) {
+		refuse_writes(ops, count);
+		allowed = false;
+	}
+	return allowed;
+}
+
+static int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long opened,
+			     const struct msr_exec_mem *mem)
+{
+	const struct msr_table *table;
+	bool allowed;
+	int srcu_idx;
+	int err;
+
+	might_sleep();
+	table = msr_allowlist_enter(opened, &srcu_idx);
+	if (!table)
+		return -ESTALE;
+	allowed = check(table, ops, count);
+	err = msr_exec(ops, count, &table->cut, mem);
+	msr_allowlist_exit(srcu_idx);
+
+	return err ?: allowed ? 0 : MSR_HAS_ERRORS;
+}
+
+static noinline int access_small(struct msr_batch_op *ops, u32 count, unsigned long opened)
+{
+	return check_and_execute(ops, count, opened, NULL);
+}
+
+/*
+ * The short way, for one operation on the caller's CPU: no visit is needed, and the
+ * list stays in force while interrupts are off.
+ */
+static int access_one(struct msr_batch_op *op, unsigned long opened)
+{
+	const struct msr_table *table;
+
+	lockdep_assert_irqs_enabled();
+	if (!op->isrdmsr && security_locked_down(LOCKDOWN_MSR))
+		return access_small(op, 1, opened);
+
+	local_irq_disable();
+	if (op->cpu != smp_processor_id()) {
+		local_irq_enable();
+		return access_small(op, 1, opened);
+	}
+	table = msr_allowlist_here(opened);
+	if (!table) {
+		local_irq_enable();
+		return -ESTALE;
+	}
+	if (check_one(&table->index, op))
+		msr_exec_here(op);
+	local_irq_enable();
+	return op->err ? MSR_HAS_ERRORS : 0;
+}
+
+/* Memory is allocated first: the writer of a list must not wait for it on a user's behalf. */
+static noinline int access_large(struct msr_batch_op *ops, u32 count, unsigned long opened)
+{
+	struct msr_exec_mem mem;
+	int err;
+
+	err = msr_exec_prepare(&mem, ops, count);
+	if (err)
+		return err;
+	err = check_and_execute(ops, count, opened, &mem);
+	msr_exec_release(&mem);
+	return err;
+}
+
+/**
+ * msr_access() - check operations against the allowlist, and execute them
+ * @ops:	the operations: @cpu, @isrdmsr, @msr and @msrdata are set; @err, @wmask
+ *		and, for a read, @msrdata say what became of each, as in msr_safe.h
+ * @count:	number of @ops, 1 to %MSR_BATCH_MAX_OPS
+ * @opened:	what msr_access_opened() returned when the caller's file was opened
+ *
+ * The list in force applies to all of them. Those for one CPU are executed in the
+ * order of the array. Memory is charged to the caller's memory cgroup.
+ *
+ * Context: may sleep.
+ *
+ * Return: 0 if every operation succeeded; %MSR_HAS_ERRORS if not, and @err of each
+ * says why; -EINTR for a fatal signal, and operations that were not executed say
+ * -EINTR, too; or, with nothing executed and @ops unchanged,
+ * -ESTALE	the file was opened under a list that is no longer in force, and the
+ *		module is loaded to refuse such files;
+ * -ENOMEM	no memory.
+ */
+int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened)
+{
+	if (count == 1)
+		return access_one(ops, opened);
+	if (count <= MSR_SMALL_BATCH)
+		return access_small(ops, count, opened);
+	return access_large(ops, count, opened);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one door to registers: check against the allowlist, execute, or say why not.
+ */
+#ifndef MSR_ACCESS_H
+#define MSR_ACCESS_H
+
+#include <linux/types.h>
+
+struct msr_batch_op;
+
+/* From msr_access(): not every operation succeeded */
+#define MSR_HAS_ERRORS 1
+
+/* After this many operations other tasks get a chance to run. */
+#define MSR_CHUNK_OPS 4096
+
+/* Batches up to this size need no memory but the stack. */
+#define MSR_SMALL_BATCH 16
+
+unsigned long msr_access_opened(void);
+int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened);
+
+#endif /* MSR_ACCESS_H */
