@@ -84,6 +84,7 @@ struct msr_run {
 	u32 queue_mask; /* number of queues, a power of two, less one */
 	u32 *next; /* the operation after each in its queue */
 	struct msr_queue *queues;
+	struct msr_queue *here; /* that of the CPU that the caller is on, or was */
 	const bool *cut;
 	bool failed;
 	bool contended; /* another caller wants some of the CPUs */
@@ -344,9 +345,8 @@ static struct msr_queue *find_queue(const struct msr_run *run, u32 cpu)
 }
 
 /* On each CPU, interrupts off. */
-static void visit_queue(struct msr_run *run)
+static void visit_queue(struct msr_run *run, struct msr_queue *queue)
 {
-	struct msr_queue *queue = find_queue(run, smp_processor_id());
 	struct msr_batch_op *ops = run->ops;
 	const u32 *next = run->next;
 	u32 count = run->count;
@@ -375,7 +375,7 @@ static void visit_queue_of_other(void *info)
 {
 	struct msr_run *run = info;
 
-	visit_queue(run);
+	visit_queue(run, find_queue(run, smp_processor_id()));
 	end_visit(&run->visits);
 }
 
@@ -386,13 +386,16 @@ static unsigned int claim_others(struct msr_run *run, struct cpumask *cpus)
 	unsigned int count = 0;
 	u32 i;
 
+	run->here = NULL;
 	cpumask_clear(cpus);
 	for (i = 0; i <= run->queue_mask; i++) {
 		struct msr_queue *queue = &run->queues[i];
 
-		if (queue->head >= run->count || queue->cpu == smp_processor_id())
+		if (queue->head >= run->count)
 			continue;
-		if (!cpu_online(queue->cpu)) {
+		if (queue->cpu == smp_processor_id()) {
+			run->here = queue;
+		} else if (!cpu_online(queue->cpu)) {
 			queue->head = run->count;
 			run->failed = true;
 		} else if (claim(queue->cpu, &spins)) {
@@ -424,25 +427,26 @@ static unsigned int visit_others(struct msr_run *run)
 	return count;
 }
 
-/* The caller's CPU, in a section of its own, so that preemption is not off for longer. */
+/*
+ * The caller's CPU, in a section of its own, so that preemption is not off for longer.
+ * If the caller is on another CPU by now, the next round visits this one.
+ */
 static void visit_here(struct msr_run *run)
 {
 	unsigned int spins = CLAIM_SPINS;
-	struct msr_queue *queue;
 	unsigned long flags;
+	bool here, claimed;
 
 	preempt_disable();
-	queue = find_queue(run, smp_processor_id());
-	if (queue->head < run->count) {
-		if (claim(queue->cpu, &spins)) {
-			local_irq_save(flags);
-			visit_queue(run);
-			local_irq_restore(flags);
-		} else {
-			run->contended = true;
-		}
+	here = run->here->cpu == smp_processor_id();
+	claimed = here && claim(run->here->cpu, &spins);
+	if (claimed) {
+		local_irq_save(flags);
+		visit_queue(run, run->here);
+		local_irq_restore(flags);
 	}
 	preempt_enable();
+	run->contended |= here && !claimed;
 }
 
 /* All CPUs with something in their queue that have no other visitor, at once */
@@ -450,7 +454,8 @@ static void visit_many(struct msr_run *run)
 {
 	unsigned int count = visit_others(run);
 
-	visit_here(run);
+	if (run->here)
+		visit_here(run);
 	if (count)
 		wait_for_visits(&run->visits);
 	back_off(&run->contended);

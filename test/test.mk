@@ -28,7 +28,7 @@ packages:
 	@test/vm/need $(PACKAGES) linux-headers-$(KERNEL)
 
 # A module for the kernel that guests run, in a directory of its own
-FAILSTEP := $(wildcard test/guest/failstep/*)
+GUEST_MODULES := $(wildcard test/guest/modules/*)
 define build-for-guests
 	@test/vm/module /lib/modules/$(KERNEL)/build $(@D) $(1)
 endef
@@ -36,8 +36,8 @@ endef
 build/vm/msr-safe.ko: packages $(SOURCES)
 	$(call build-for-guests,$(SOURCES))
 
-build/failstep/failstep.ko: packages $(FAILSTEP)
-	$(call build-for-guests,$(FAILSTEP))
+build/modules/failstep.ko build/modules/stall.ko &: packages $(GUEST_MODULES)
+	$(call build-for-guests,$(GUEST_MODULES))
 
 # Each with the sources that it tests; a function that is wrapped is one of the test's.
 build/unit/test_table: CPPFLAGS += -Ilib/shim -I.
@@ -113,7 +113,7 @@ $(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave
 $(BENCHES): | packages
 
-check: build/vm/msr-safe.ko build/failstep/failstep.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES) \
+check: build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES) \
 		build/unit/msr-allowlist
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_FILES="$(GUEST_FILES)" test/check "$(KERNEL_FILES)"
 

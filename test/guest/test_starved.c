@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Users whose batches get hardly any time, or none, do not delay the administrator's
+ * write, and nothing that only the old list allows is executed after it.
+ */
+
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+#include "guest.h"
+
+#define NR_USERS 8
+#define CGROUP "/sys/fs/cgroup/starved"
+#define BUSY_CGROUP "/sys/fs/cgroup/busy"
+
+/* What the specification promises, in seconds, and what no machine needs more of */
+#define PROMISED 3
+#define PATIENCE 60
+
+/* The users' CPU and the test's */
+#define USERS 1
+#define TEST 0
+
+#define OLD_LIST "0x402 0xffffffffffffffff\n"
+#define NEW_LIST "0x406 0\n"
+#define MARK UINT64_C(0xabcd000000000000)
+
+struct user {
+	atomic_uint batches;
+	atomic_uint cut; /* operations that say ESTALE */
+	atomic_uint other; /* that say anything but 0, ESTALE or EACCES */
+};
+
+static struct user *users;
+static pid_t children[NR_USERS + 1];
+static unsigned int nr_children;
+static int batch_fd = -1;
+
+static void count_errors(struct user *user, const struct msr_batch_op *ops)
+{
+	unsigned int i;
+
+	for (i = 0; i < MSR_BATCH_MAX_OPS; i++) {
+		if (ops[i].err == -ESTALE)
+			atomic_fetch_add(&user->cut, 1);
+		else if (ops[i].err && ops[i].err != -EACCES)
+			atomic_fetch_add(&user->other, 1);
+	}
+}
+
+/* Writes to the register, batch after batch, until a batch is not carried out. */
+static void use_register(struct user *user)
+{
+	struct msr_batch_op *ops = calloc(MSR_BATCH_MAX_OPS, sizeof(*ops));
+	unsigned int i;
+	int failed;
+
+	if (!ops)
+		_exit(1);
+	for (i = 0; i < MSR_BATCH_MAX_OPS; i++)
+		ops[i] = write_op(USERS, STORE_A, i);
+	do {
+		atomic_fetch_add(&user->batches, 1);
+		failed = run_batch_fd(batch_fd, ops, MSR_BATCH_MAX_OPS);
+	} while (!failed);
+	count_errors(user, ops);
+}
+
+static void be_busy(struct user *user)
+{
+	(void)user;
+	for (;;)
+		;
+}
+
+static void start(const char *cgroup, void (*function)(struct user *user), struct user *user)
+{
+	char path[64];
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid) {
+		children[nr_children++] = pid;
+		return;
+	}
+	pin_to(USERS);
+	if (cgroup) {
+		snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+		if (write_file(path, "0"))
+			_exit(2);
+	}
+	function(user);
+	_exit(0);
+}
+
+/* All have begun with a batch, one in the middle of it. */
+static void start_users(const char *cgroup)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_USERS; i++)
+		start(cgroup, use_register, &users[i]);
+	for (i = 0; i < NR_USERS; i++)
+		while (!atomic_load(&users[i].batches))
+			usleep(1000);
+}
+
+static void make_cgroup(const char *path)
+{
+	assert_int_equal(write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpu"), 0);
+	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
+}
+
+static int make_world(void **state)
+{
+	(void)state;
+	users = mmap(NULL, NR_USERS * sizeof(*users), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(users, MAP_FAILED);
+	pin_to(TEST);
+	batch_fd = open_path(BATCH_PATH, O_RDONLY);
+	make_cgroup(CGROUP);
+	make_cgroup(BUSY_CGROUP);
+	load_list(OLD_LIST);
+	return 0;
+}
+
+static void free_users(void)
+{
+	unsigned int i;
+
+	write_file(CGROUP "/cgroup.freeze", "0");
+	write_file(CGROUP "/cpu.max", "max");
+	write_file(CGROUP "/cpu.weight", "100");
+	for (i = 0; i < nr_children; i++)
+		kill(children[i], SIGCONT);
+}
+
+static int end_world(void **state)
+{
+	free_users();
+	while (nr_children) {
+		kill(children[--nr_children], SIGKILL);
+		waitpid(children[nr_children], NULL, 0);
+	}
+	close(batch_fd);
+	rmdir(CGROUP);
+	rmdir(BUSY_CGROUP);
+	munmap(users, NR_USERS * sizeof(*users));
+	return clear_list(state);
+}
+
+/* Return: the operations that the new list has cut off. */
+static unsigned int assert_users_end(void)
+{
+	uint64_t end = now_ns() + PATIENCE * UINT64_C(1000000000);
+	unsigned int i, cut = 0;
+	int status;
+
+	for (i = 0; i < NR_USERS; i++) {
+		while (!waitpid(children[i], &status, WNOHANG)) {
+			assert_true(now_ns() < end);
+			usleep(1000);
+		}
+		assert_int_equal(status, 0);
+		assert_int_equal(atomic_load(&users[i].other), 0);
+		cut += atomic_load(&users[i].cut);
+	}
+	for (; i < nr_children; i++) {
+		kill(children[i], SIGKILL);
+		waitpid(children[i], NULL, 0);
+	}
+	nr_children = 0;
+	return cut;
+}
+
+/* Writes the new list and sees that it holds, when the users go on, too. */
+static unsigned int assert_the_new_list_holds(const char *how)
+{
+	uint64_t began = now_ns(), took;
+	unsigned int cut;
+
+	assert_int_equal(write_list(NEW_LIST), sizeof(NEW_LIST) - 1);
+	took = now_ns() - began;
+	poke(USERS, STORE_A, MARK);
+	usleep(200000);
+	assert_int_equal(peek(USERS, STORE_A), MARK);
+
+	free_users();
+	cut = assert_users_end();
+	assert_int_equal(peek(USERS, STORE_A), MARK);
+	printf("# %s: the write took %.2f s, %u operations were cut\n", how, took / 1e9, cut);
+	assert_true(took < PROMISED * UINT64_C(1000000000));
+	return cut;
+}
+
+static void a_quota_does_not_delay_the_write(void **state)
+{
+	(void)state;
+	start_users(CGROUP);
+	assert_int_equal(write_file(CGROUP "/cpu.max", "1000 1000000"), 0);
+	usleep(100000);
+	assert_true(assert_the_new_list_holds("cpu.max") > 0);
+}
+
+static void a_small_weight_does_not_delay_the_write(void **state)
+{
+	(void)state;
+	assert_int_equal(write_file(CGROUP "/cpu.weight", "1"), 0);
+	assert_int_equal(write_file(BUSY_CGROUP "/cpu.weight", "10000"), 0);
+	start_users(CGROUP);
+	start(BUSY_CGROUP, be_busy, NULL);
+	usleep(100000);
+	assert_true(assert_the_new_list_holds("cpu.weight") > 0);
+}
+
+static void idle_scheduling_does_not_delay_the_write(void **state)
+{
+	struct sched_param param = { 0 };
+	unsigned int i;
+
+	(void)state;
+	start_users(NULL);
+	for (i = 0; i < NR_USERS; i++)
+		assert_int_equal(sched_setscheduler(children[i], SCHED_IDLE, &param), 0);
+	start(NULL, be_busy, NULL);
+	usleep(100000);
+	assert_the_new_list_holds("SCHED_IDLE");
+}
+
+static void stopping_does_not_delay_the_write(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	start_users(NULL);
+	for (i = 0; i < NR_USERS; i++)
+		assert_int_equal(kill(children[i], SIGSTOP), 0);
+	assert_the_new_list_holds("SIGSTOP");
+}
+
+static void freezing_does_not_delay_the_write(void **state)
+{
+	(void)state;
+	start_users(CGROUP);
+	assert_int_equal(write_file(CGROUP "/cgroup.freeze", "1"), 0);
+	assert_the_new_list_holds("cgroup.freeze");
+}
+
+/* A list that is cleared is a new list, too. */
+static void clearing_the_list_is_not_delayed(void **state)
+{
+	(void)state;
+	start_users(CGROUP);
+	assert_int_equal(write_file(CGROUP "/cpu.max", "1000 1000000"), 0);
+	usleep(100000);
+	assert_int_equal(write_list("\n"), 1);
+	poke(USERS, STORE_A, MARK);
+	free_users();
+	assert_users_end();
+	assert_int_equal(peek(USERS, STORE_A), MARK);
+}
+
+#define STARVED_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, end_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STARVED_TEST(a_quota_does_not_delay_the_write),
+		STARVED_TEST(a_small_weight_does_not_delay_the_write),
+		STARVED_TEST(idle_scheduling_does_not_delay_the_write),
+		STARVED_TEST(stopping_does_not_delay_the_write),
+		STARVED_TEST(freezing_does_not_delay_the_write),
+		STARVED_TEST(clearing_the_list_is_not_delayed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
