@@ -89,7 +89,7 @@ build/msr-allowlist: $(ALLOWLIST_FILES) build/how
 msr-allowlist: build/msr-allowlist
 
 lists:
-	@allowlists/generate allowlists
+	@allowlists/generate allowlists msr_takeover.c
 
 build/%: examples/%.c $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)

@@ -39,6 +39,7 @@
 #include "msr_mem.h"
 #include "msr_node.h"
 #include "msr_table.h"
+#include "msr_takeover.h"
 
 /* The longest text, and the shortest read; both are part of the interface. */
 #define MAX_WLIST_BSIZE (128 * 1024 + 1)
@@ -148,82 +149,46 @@ void msr_allowlist_exit(int srcu_idx)
 	srcu_read_unlock(&list_srcu, srcu_idx);
 }
 
-/*
- * Registers through whose bits ring 0 can be taken over: entry points and
- * stacks of the kernel, what memory and microcode it trusts, what the processor
- * writes to memory by itself. Addresses and names: Intel SDM, volume 4, and
- * AMD64 APM, volume 2, appendix A.
- */
-/* clang-format off */
-static const struct {
-	u32 first;
-	u32 last;
-	const char *name;
-} takeover_regs[] = {
-	{ 0x0000001b, 0x0000001b, "APIC_BASE" },
-	{ 0x0000003a, 0x0000003a, "FEATURE_CONTROL" },
-	{ 0x00000079, 0x00000079, "BIOS_UPDT_TRIG" },
-	{ 0x0000009b, 0x0000009b, "SMM_MONITOR_CTL" },
-	{ 0x0000009e, 0x0000009e, "SMBASE" },
-	{ 0x00000174, 0x00000174, "SYSENTER_CS" },
-	{ 0x00000175, 0x00000175, "SYSENTER_ESP" },
-	{ 0x00000176, 0x00000176, "SYSENTER_EIP" },
-	{ 0x000001cc, 0x000001d4, "FRED" },
-	{ 0x000001d9, 0x000001d9, "DEBUGCTL" },
-	{ 0x000001f2, 0x000001f3, "SMRR" },
-	{ 0x00000200, 0x0000021f, "MTRR_PHYS" },
-	{ 0x00000250, 0x0000026f, "MTRR_FIX" },
-	{ 0x00000277, 0x00000277, "PAT" },
-	{ 0x000002ff, 0x000002ff, "MTRR_DEF_TYPE" },
-	{ 0x00000560, 0x00000561, "RTIT_OUTPUT" },
-	{ 0x00000570, 0x00000570, "RTIT_CTL" },
-	{ 0x00000600, 0x00000600, "DS_AREA" },
-	{ 0x000006a2, 0x000006a2, "S_CET" },
-	{ 0x000006a4, 0x000006a8, "SSP" },
-	{ 0x00000830, 0x00000830, "X2APIC_ICR" },
-	{ 0xc0000080, 0xc0000080, "EFER" },
-	{ 0xc0000081, 0xc0000081, "STAR" },
-	{ 0xc0000082, 0xc0000082, "LSTAR" },
-	{ 0xc0000083, 0xc0000083, "CSTAR" },
-	{ 0xc0000084, 0xc0000084, "FMASK" },
-	{ 0xc0000100, 0xc0000100, "FS_BASE" },
-	{ 0xc0000101, 0xc0000101, "GS_BASE" },
-	{ 0xc0000102, 0xc0000102, "KERNEL_GS_BASE" },
-	{ 0xc0010010, 0xc0010010, "SYSCFG" },
-	{ 0xc0010015, 0xc0010015, "HWCR" },
-	{ 0xc0010016, 0xc0010019, "IORR" },
-	{ 0xc001001a, 0xc001001a, "TOP_MEM" },
-	{ 0xc001001d, 0xc001001d, "TOP_MEM2" },
-	{ 0xc0010020, 0xc0010020, "PATCH_LOADER" },
-	{ 0xc0010111, 0xc0010113, "SMM" },
-	{ 0xc0010114, 0xc0010114, "VM_CR" },
-	{ 0xc0010117, 0xc0010117, "VM_HSAVE_PA" },
-};
+/* Appends to @text, of which @len bytes are used; what does not fit is left out. */
+static __printf(4, 5) size_t append(char *text, size_t size, size_t len, const char *format, ...)
+{
+	va_list args;
 
-/* clang-format on */
+	va_start(args, format);
+	len += vscnprintf(text + len, size - len, format, args);
+	va_end(args);
+	return len;
+}
 
-/* One warning that names what the list lets users take the kernel over with. */
+/* One warning that names the registers that the list lets users take over the kernel through. */
 static void warn_of_takeover(const struct msr_table *table)
 {
-	char names[512];
+	const struct msr_takeover *regs;
+	char names[896]; /* about the longest line of the log */
 	size_t len = 0;
-	size_t i;
-	u32 addr;
+	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(takeover_regs); i++) {
-		for (addr = takeover_regs[i].first; addr <= takeover_regs[i].last; addr++) {
-			const struct msr_entry *entry = msr_index_find(&table->index, addr);
+	for (regs = msr_takeover; regs < msr_takeover + msr_takeover_count; regs++) {
+		const char *before = len ? "; " : "";
+		bool found = false;
 
-			if (!entry || !entry->wmask)
+		for (i = 0; i < table->count; i++) {
+			const struct msr_entry *entry = &table->entries[i];
+
+			if (entry->addr < regs->first || entry->addr > regs->last ||
+			    !(entry->wmask & regs->bits))
 				continue;
-			len += scnprintf(names + len, sizeof(names) - len, "%s%s", len ? " " : "",
-					 takeover_regs[i].name);
-			break;
+			len = append(names, sizeof(names), len, "%s0x%x", found ? " " : before,
+				     entry->addr);
+			found = true;
 		}
+		if (found)
+			len = append(names, sizeof(names), len, " %s", regs->name);
 	}
 	if (!len)
 		return;
-	pr_warn("allowlist lets users take over the kernel through: %s\n", names);
+	pr_warn("allowlist lets users take over the kernel through: %s%s\n", names,
+		len == sizeof(names) - 1 ? "..." : "");
 	add_taint(TAINT_CPU_OUT_OF_SPEC, LOCKDEP_STILL_OK);
 }
 

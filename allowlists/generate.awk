@@ -111,7 +111,7 @@ function write_list(model, file,    r, g, begun, above)
 	}
 	print "# Which of these registers a machine has, processor and firmware decide together;" > file
 	print "# `msr-allowlist probe` says which it lacks. How to read this: docs/allowlists.md." > file
-	print "# Made from allowlists/registers: change that." > file
+	print "# Made from allowlists/tables/registers: change that." > file
 
 	print "\n# To watch: read only" > file
 	for (r = 1; r <= registers; r++)

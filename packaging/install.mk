@@ -18,7 +18,7 @@ dkmsdir ?= /usr/src/msr-safe-$(RELEASE)
 RELEASE = $(shell awk '/define MSR_SAFE_VERSION_(MAJOR|MINOR|PATCH)/ \
 	{ printf "%s%s", dot, $$3; dot = "." }' msr_version.h)
 LISTS_DIR = $(datadir)/msr-safe/allowlists
-LISTS := $(filter-out %/demo %/generate %/generate.awk %/msr-allowlist,$(wildcard allowlists/*))
+LISTS := $(wildcard allowlists/al_??_*)
 MANUALS := $(wildcard man/*.[1-9] msrsave/*.[1-9])
 
 PROGRAMS := build/msrsave build/msr-allowlist
@@ -29,6 +29,7 @@ INSTALLED = $(call place,755,$(sbindir),$(PROGRAMS)) \
 	$(call place,755,$(libexecdir)/msr-safe,build/install/service) \
 	$(call place,644,$(includedir),$(PUBLIC_HEADERS)) \
 	$(call place,644,$(LISTS_DIR),$(LISTS)) \
+	$(call place,644,$(LISTS_DIR)/tables,$(wildcard allowlists/tables/*)) \
 	$(foreach page,$(MANUALS),$(call place,644,$(mandir)/man$(subst .,,$(suffix $(page))),$(page))) \
 	$(call place,644,$(bashcompletiondir),$(wildcard packaging/completion/*)) \
 	$(call place,644,$(udevrulesdir),packaging/udev/70-msr-safe.rules) \
@@ -50,7 +51,9 @@ install: programs
 	@set -e; for file in $(INSTALLED); do \
 		set -- $$(echo $$file | tr : ' '); \
 		$(INSTALL) -D -m $$1 $$3 "$(DESTDIR)$$2"; \
-		[ ! -L $$3 ] || ln -sf "$$(readlink $$3)" "$(DESTDIR)$$2"; \
+	done
+	@for list in $(notdir $(LISTS)); do \
+		ln -sf $$list "$(DESTDIR)$(LISTS_DIR)/$$(allowlists/former-name $$list)"; \
 	done
 ifndef DESTDIR
 	@echo 'Next, as root: make modules_install (or dkms-install), systemd-sysusers,'
@@ -62,7 +65,10 @@ uninstall:
 		set -- $$(echo $$file | tr : ' '); \
 		rm -f "$(DESTDIR)$$2"; \
 	done
-	@for directory in $(LISTS_DIR) $(datadir)/msr-safe $(libexecdir)/msr-safe; do \
+	@for list in $(notdir $(LISTS)); do \
+		rm -f "$(DESTDIR)$(LISTS_DIR)/$$(allowlists/former-name $$list)"; \
+	done
+	@for directory in $(LISTS_DIR)/tables $(LISTS_DIR) $(datadir)/msr-safe $(libexecdir)/msr-safe; do \
 		[ ! -d "$(DESTDIR)$$directory" ] || \
 			rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$directory"; \
 	done

@@ -154,8 +154,8 @@ static int add_denial(struct tables *tables, const struct row *row)
 {
 	struct denial denial = { .bits = UINT64_MAX }, *added;
 
-	if (row->count != 4)
-		return wrong(row, "not 4 columns");
+	if (row->count != 5)
+		return wrong(row, "not 5 columns");
 	if (!parse_addresses(row->columns[0], &denial.at))
 		return wrong(row, "not an address, nor a range of them");
 	if (strcmp(row->columns[1], "all") != 0 && !parse_mask(row->columns[1], &denial.bits))
@@ -164,7 +164,7 @@ static int add_denial(struct tables *tables, const struct row *row)
 	added = &tables->denials[tables->nr_denials++];
 	*added = denial;
 	added->models = copy(row->columns[2]);
-	added->reason = copy(row->columns[3]);
+	added->reason = copy(row->columns[4]);
 	return 0;
 }
 
@@ -177,7 +177,7 @@ static int read_table(struct tables *tables, const char *directory, const char *
 	FILE *file;
 	int ret = 0;
 
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
+	if (asprintf(&path, "%s/tables/%s", directory, name) < 0)
 		err(1, "tables");
 	row.path = path;
 	file = fopen(path, "re");

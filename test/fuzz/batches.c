@@ -32,6 +32,12 @@ static uint32_t random_version(void)
 {
 	static const uint32_t near[] = {
 		1,
+		0xffff,
+		0x10000,
+		0xffffff,
+		0x1000000,
+		0x7f28,
+		0x0973676e,
 		MSR_SAFE_VERSION_u32 + 1,
 		MSR_SAFE_VERSION_u32 | 0xff,
 		MSR_SAFE_VERSION_u32 + 0x100,

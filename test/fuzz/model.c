@@ -343,7 +343,8 @@ struct outcome model_op(struct model *model, const struct msr_batch_op *op)
 
 bool model_serves(const struct model *model, uint32_t version)
 {
-	if (!version || !model->check_version)
+	/* Only words of the form 0x00MMmmpp with a major number of at least 1 are versions. */
+	if (version >> 24 || !(version >> 16) || !model->check_version)
 		return true;
 	return version >> 16 == MSR_SAFE_VERSION_MAJOR &&
 	       (version >> 8 & 0xff) <= MSR_SAFE_VERSION_MINOR;

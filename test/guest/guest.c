@@ -264,6 +264,7 @@ void assert_nothing_left(void)
 	for (i = 0; i < GUEST_NODES; i++)
 		assert_int_not_equal(access(guest_nodes[i], F_OK), 0);
 	assert_int_not_equal(access("/dev/cpu/msr_approved_list", F_OK), 0);
+	assert_int_not_equal(access("/dev/cpu/msr_whitelist", F_OK), 0);
 	for (i = 0; i < GUEST_KINDS; i++) {
 		snprintf(path, sizeof(path), "/sys/class/%s", guest_kinds[i]);
 		assert_int_not_equal(access(path, F_OK), 0);

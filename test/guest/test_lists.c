@@ -154,7 +154,7 @@ static void every_list_loads_with_all_that_a_site_may_decide(void **state)
 static void the_former_name_is_the_list(void **state)
 {
 	(void)state;
-	read_path("allowlists/al_068f", text, sizeof(text));
+	read_path("allowlists/al_06_8F", text, sizeof(text));
 	assert_int_equal(write_list(text), strlen(text));
 	read_path("allowlists/al_06_8F", text, sizeof(text));
 	expect_entries_of(text);

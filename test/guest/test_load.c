@@ -3,6 +3,8 @@
  * Loading and unloading. Starts without the module, unlike the other tests.
  */
 
+#include <linux/netlink.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 
 #include "guest.h"
@@ -44,6 +46,7 @@ static void loading_makes_nodes_and_classes(void **state)
 		assert_int_equal(access(path, F_OK), 0);
 	}
 	assert_int_not_equal(access("/dev/cpu/msr_approved_list", F_OK), 0);
+	assert_int_not_equal(access("/dev/cpu/msr_whitelist", F_OK), 0);
 }
 
 static void unloading_leaves_nothing(void **state)
@@ -166,24 +169,32 @@ static void a_taken_major_fails_with_ebusy_and_leaves_nothing(void **state)
 	assert_nothing_left();
 }
 
-static void approved_list_names_adds_a_node_of_the_same_device(void **state)
+static void approved_list_names_adds_nodes_of_the_same_device(void **state)
 {
-	char text[128] = "";
-	struct stat st;
-	int fd;
+	static const char *const names[] = { "/dev/cpu/msr_approved_list",
+					     "/dev/cpu/msr_whitelist" };
+	unsigned int i;
 
 	(void)state;
 	assert_int_equal(load_module("approved_list_names=1"), 0);
-	assert_int_equal(stat("/dev/cpu/msr_approved_list", &st), 0);
-	assert_int_equal(st.st_mode, S_IFCHR | 0600);
-	assert_int_equal(major_of("/dev/cpu/msr_approved_list"), major_of(LIST_PATH));
-	fd = open_path("/dev/cpu/msr_approved_list", O_WRONLY);
-	assert_int_equal(write(fd, "0x402 0x1", 9), 9);
-	close(fd);
-	fd = open_path(LIST_PATH, O_RDONLY);
-	assert_int_equal(read(fd, text, sizeof(text)), 52);
-	close(fd);
-	assert_string_equal(text, "# MSR      Write mask\n0x00000402 0x0000000000000001\n");
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		char text[128] = "";
+		struct stat st;
+		int fd;
+
+		assert_int_equal(stat(names[i], &st), 0);
+		assert_int_equal(st.st_mode, S_IFCHR | 0600);
+		assert_int_equal(major_of(names[i]), major_of(LIST_PATH));
+		fd = open_path(names[i], O_WRONLY);
+		assert_int_equal(write(fd, "0x402 0x1", 9), 9);
+		close(fd);
+		fd = open_path(LIST_PATH, O_RDONLY);
+		assert_int_equal(read(fd, text, sizeof(text)), 52);
+		close(fd);
+		assert_string_equal(text,
+				    "# MSR      Write mask\n0x00000402 0x0000000000000001\n");
+		load_list("\n");
+	}
 	assert_int_equal(unload_module(), 0);
 	assert_nothing_left();
 }
@@ -192,7 +203,7 @@ static void check_batch_version_is_taken_at_load_and_later(void **state)
 {
 	const char *path = "/sys/module/msr_safe/parameters/check_batch_version";
 	struct msr_batch_op op = read_op(0, STORE_A);
-	struct msr_batch_array batch = { .numops = 1, .version = 0xdeadbeef, .ops = &op };
+	struct msr_batch_array batch = { .numops = 1, .version = 0x030000, .ops = &op };
 	struct stat st;
 	int fd;
 
@@ -429,10 +440,12 @@ static const struct {
 	int err;
 } steps[] = {
 	{ { "__alloc_percpu", "pcpu_alloc_noprof" }, 1, 0, -ENOMEM },
-	{ { "__register_chrdev" }, 4, -EBUSY, -EBUSY },
+	{ { "alloc_chrdev_region" }, 4, -EBUSY, -EBUSY },
 	{ { "__class_create", "class_create" }, 4, -ENOMEM, -ENOMEM },
 	{ { "device_create" }, 4 + 4, -ENOMEM, -ENOMEM },
 	{ { "__cpuhp_setup_state" }, 1, -ENOSPC, -ENOSPC },
+	{ { "cdev_alloc" }, 4, 0, -ENOMEM },
+	{ { "cdev_add" }, 4, -ENOMEM, -ENOMEM },
 };
 
 static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
@@ -450,6 +463,205 @@ static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
 		}
 	}
 	assert_int_equal(load_module(""), 0);
+}
+
+/* What a process that tries to open nodes while the module is loaded has seen */
+struct opener {
+	pid_t pid;
+	unsigned int opened, refused;
+};
+
+#define OWN_MAJORS                                                                                 \
+	"mdev_msr_batch=300 mdev_msr_allowlist=301 mdev_msr_version=302 mdev_msr_safe=303"
+
+/*
+ * Nodes of the test's own, of the majors that the module asks for, are there before the
+ * module is. What is opened stays open: closing it is what a module that is gone breaks.
+ */
+static void keep_opening(volatile struct opener *seen)
+{
+	char path[32];
+	int i;
+
+	for (i = 0;; i = (i + 1) % 4) {
+		snprintf(path, sizeof(path), "/tmp/opener%d", i);
+		if (open(path, O_RDONLY) >= 0)
+			seen->opened++;
+		else if (errno == ENXIO)
+			seen->refused++;
+	}
+}
+
+static volatile struct opener *start_opener(void)
+{
+	volatile struct opener *seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+					    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char path[32];
+	pid_t pid;
+	int i;
+
+	assert_true(seen != MAP_FAILED);
+	for (i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "/tmp/opener%d", i);
+		assert_int_equal(mknod(path, S_IFCHR | 0666, makedev(FREE_MAJOR + i, 0)), 0);
+	}
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		keep_opening(seen);
+	seen->pid = pid;
+	return seen;
+}
+
+static struct opener stop_opener(volatile struct opener *seen)
+{
+	struct opener result = *seen;
+	char path[32];
+	int i;
+
+	kill(result.pid, SIGKILL);
+	assert_int_equal(waitpid(result.pid, NULL, 0), result.pid);
+	result = *seen;
+	munmap((void *)seen, 4096);
+	for (i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "/tmp/opener%d", i);
+		unlink(path);
+	}
+	return result;
+}
+
+static void a_load_that_fails_has_let_nobody_open_a_node(void **state)
+{
+	volatile struct opener *seen = start_opener();
+	struct opener result;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		assert_int_equal(load_module("mdev_msr_batch=300 mdev_msr_allowlist=301 "
+					     "mdev_msr_version=302 mdev_msr_safe=1"),
+				 -EBUSY);
+		assert_int_equal(load_module("mdev_msr_safe=303 mdev_msr_batch=300 "
+					     "mdev_msr_allowlist=301 mdev_msr_version=1"),
+				 -EBUSY);
+	}
+	result = stop_opener(seen);
+	assert_int_equal(result.opened, 0);
+	assert_nothing_left();
+}
+
+static void a_load_that_fails_at_its_last_step_has_let_nobody_open_a_node(void **state)
+{
+	static const char *const names[NAMES] = { "cdev_add" };
+	volatile struct opener *seen = start_opener();
+	struct opener result;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		fail_call(names, 4, -ENOMEM);
+		assert_int_equal(load_module(OWN_MAJORS), -ENOMEM);
+		assert_int_equal(unload_other("failstep"), 0);
+	}
+	result = stop_opener(seen);
+	print_message("# refused: %u\n", result.refused);
+	assert_int_equal(result.opened, 0);
+	assert_nothing_left();
+}
+
+static void a_load_that_succeeds_lets_the_same_process_open_nodes(void **state)
+{
+	volatile struct opener *seen = start_opener();
+	unsigned int tries;
+
+	(void)state;
+	assert_int_equal(load_module(OWN_MAJORS), 0);
+	for (tries = 0; !seen->opened && tries < 1000; tries++)
+		usleep(10000);
+	assert_true(stop_opener(seen).opened);
+	assert_int_equal(unload_module(), 0);
+	assert_nothing_left();
+}
+
+/* The value of a name of an event, which is a sequence of strings */
+static const char *event_value(const char *event, size_t len, const char *name)
+{
+	const char *at;
+
+	for (at = event; at < event + len; at += strlen(at) + 1)
+		if (strncmp(at, name, strlen(name)) == 0 && at[strlen(name)] == '=')
+			return at + strlen(name) + 1;
+	return "";
+}
+
+static int open_events(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct timeval most = { .tv_sec = 1 };
+	int events = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
+
+	assert_true(events >= 0);
+	assert_int_equal(setsockopt(events, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most)), 0);
+	assert_int_equal(bind(events, (struct sockaddr *)&address, sizeof(address)), 0);
+	return events;
+}
+
+/* Opens each node that an event says is there; returns how many there were. */
+static unsigned int open_what_is_announced(int events)
+{
+	unsigned int count = 0;
+	char event[4096], path[128];
+	ssize_t len;
+	int fd;
+
+	while ((len = recv(events, event, sizeof(event) - 1, 0)) > 0) {
+		event[len] = '\0';
+		if (strcmp(event_value(event, len, "ACTION"), "add") != 0 ||
+		    strncmp(event_value(event, len, "SUBSYSTEM"), "msr_", 4) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", event_value(event, len, "DEVNAME"));
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			_exit(250);
+		close(fd);
+		count++;
+	}
+	return count;
+}
+
+static void a_node_can_be_opened_when_its_event_arrives(void **state)
+{
+	int events = open_events();
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(open_what_is_announced(events));
+	assert_int_equal(load_module(""), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(events);
+	/* One a CPU, the batch device, the allowlist, and the version under two names */
+	assert_int_equal(status, (cpus_online() + 4) << 8);
+}
+
+static void a_load_that_fails_announces_nothing(void **state)
+{
+	int events = open_events();
+	char event[4096];
+	ssize_t len;
+
+	(void)state;
+	assert_int_equal(load_module("mdev_msr_version=1"), -EBUSY);
+	while ((len = recv(events, event, sizeof(event) - 1, 0)) > 0) {
+		event[len] = '\0';
+		if (*event_value(event, len, "DEVNAME"))
+			assert_int_not_equal(
+				strncmp(event_value(event, len, "SUBSYSTEM"), "msr_", 4), 0);
+	}
+	close(events);
 }
 
 /* Allocations fail here since only here is there a module that makes them. */
@@ -562,7 +774,7 @@ int main(void)
 		test(major_0_is_dynamic),
 		test(a_wrong_value_fails_with_einval_and_leaves_nothing),
 		test(a_taken_major_fails_with_ebusy_and_leaves_nothing),
-		test(approved_list_names_adds_a_node_of_the_same_device),
+		test(approved_list_names_adds_nodes_of_the_same_device),
 		test(check_batch_version_is_taken_at_load_and_later),
 		test(descriptors_outlive_a_list_by_default),
 		test(revoke_on_change_refuses_descriptors_opened_before_the_list),
@@ -571,6 +783,11 @@ int main(void)
 		test(revoke_on_change_is_set_at_load_alone),
 		test(revoke_on_change_holds_when_the_write_returns),
 		test(a_failure_of_any_step_of_loading_leaves_nothing),
+		test(a_load_that_fails_has_let_nobody_open_a_node),
+		test(a_load_that_fails_at_its_last_step_has_let_nobody_open_a_node),
+		test(a_load_that_succeeds_lets_the_same_process_open_nodes),
+		test(a_node_can_be_opened_when_its_event_arrives),
+		test(a_load_that_fails_announces_nothing),
 		test(no_memory_for_the_text_is_enomem_and_keeps_the_list),
 		test(no_memory_to_retire_the_list_is_enomem_and_keeps_it),
 		test(no_memory_for_the_table_is_enomem_and_empties_the_list),

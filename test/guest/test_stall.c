@@ -51,13 +51,10 @@ static int nothing(void *arg)
 
 static void stall(void)
 {
-	char params[64];
-
 	/* A fork flushes the TLBs of CPUs that this process was on: the last time for that one. */
 	in_child(false, nothing, NULL);
 
-	snprintf(params, sizeof(params), STALL_PARAMS, stalled);
-	assert_int_equal(load_other("/t/stall.ko", params), 0);
+	assert_int_equal(write_file(STALL "release", "0"), 0);
 	assert_int_equal(write_file(STALL "go", "1"), 0);
 	while (!is_stalled())
 		usleep(1000);
@@ -68,10 +65,31 @@ static void end_stall(void)
 	assert_int_equal(write_file(STALL "release", "1"), 0);
 }
 
-static int make_world(void **state)
+/*
+ * The kernel frees what modules need for loading alone a while after that, and then waits
+ * for all CPUs itself.
+ */
+static int load_stall(void **state)
 {
+	char params[64];
+
+	(void)state;
 	stalled = cpus_online() - 1;
 	assert_true(stalled > TEST);
+	snprintf(params, sizeof(params), STALL_PARAMS, stalled);
+	assert_int_equal(load_other("/t/stall.ko", params), 0);
+	sleep(2);
+	return 0;
+}
+
+static int unload_stall(void **state)
+{
+	(void)state;
+	return unload_other("stall");
+}
+
+static int make_world(void **state)
+{
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	assert_ptr_not_equal(shared, MAP_FAILED);
@@ -87,7 +105,6 @@ static int end_world(void **state)
 		kill(caller, SIGKILL);
 		waitpid(caller, NULL, 0);
 	}
-	unload_other("stall");
 	munmap(shared, sizeof(*shared));
 	return clear_list(state);
 }
@@ -265,5 +282,5 @@ int main(void)
 		STALL_TEST(callers_of_the_cpu_are_served_when_it_answers),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, load_stall, unload_stall);
 }

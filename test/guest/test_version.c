@@ -28,16 +28,21 @@ static int read_as_user(void *arg)
 	char text[64];
 	int fd = open(arg, O_RDONLY);
 
-	return fd >= 0 && read(fd, text, sizeof(text)) == 6 ? 0 : 1;
+	return fd >= 0 && read(fd, text, sizeof(text)) == 6 ? 0 : errno;
 }
 
-static void anyone_reads_it(void **state)
+/* Whoever holds it open keeps the module from being unloaded. */
+static void a_user_reads_it_only_when_its_permissions_allow_it(void **state)
 {
 	unsigned int i;
 
 	(void)state;
-	for (i = 0; i < ARRAY_SIZE(names); i++)
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_int_equal(in_child(true, read_as_user, (void *)names[i]), EACCES);
+		assert_int_equal(chmod(names[i], 0444), 0);
 		assert_int_equal(in_child(true, read_as_user, (void *)names[i]), 0);
+		assert_int_equal(chmod(names[i], 0440), 0);
+	}
 }
 
 static void nobody_writes_it(void **state)
@@ -49,7 +54,7 @@ static void nobody_writes_it(void **state)
 	close(fd);
 }
 
-static void nodes_are_0444_minors_0_and_1_of_one_major(void **state)
+static void nodes_are_0440_minors_0_and_1_of_one_major(void **state)
 {
 	struct stat st[2];
 	unsigned int i;
@@ -57,7 +62,7 @@ static void nodes_are_0444_minors_0_and_1_of_one_major(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_int_equal(stat(names[i], &st[i]), 0);
-		assert_int_equal(st[i].st_mode, S_IFCHR | 0444);
+		assert_int_equal(st[i].st_mode, S_IFCHR | 0440);
 		assert_int_equal(st[i].st_rdev & 0xff, i);
 	}
 	assert_int_equal(st[0].st_rdev >> 8, st[1].st_rdev >> 8);
@@ -67,9 +72,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_names_read_the_version),
-		cmocka_unit_test(anyone_reads_it),
+		cmocka_unit_test(a_user_reads_it_only_when_its_permissions_allow_it),
 		cmocka_unit_test(nobody_writes_it),
-		cmocka_unit_test(nodes_are_0444_minors_0_and_1_of_one_major),
+		cmocka_unit_test(nodes_are_0440_minors_0_and_1_of_one_major),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

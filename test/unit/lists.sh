@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The lists that are committed are those that the table makes, with any awk. Prints TAP.
+# The lists, and the module's table of registers to warn about, that are committed are
+# those that the tables make, with any awk. Prints TAP.
+# shellcheck disable=SC2317	# functions that check calls
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -9,32 +11,69 @@ cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
-# same_lists: the lists of the tree and those in $work
-same_lists()
+# made AWK [TABLES]: into $work/made, and the same with another directory of tables
+made()
 {
-	(cd allowlists && ls al_*) > "$work/tree"
-	(cd "$work" && ls al_*) | diff "$work/tree" - || return 1
-	for list in allowlists/al_*; do
-		diff -u "$list" "$work/${list##*/}" || return 1
-	done
+	rm -rf "$work/made" "$work/allowlists"
+	mkdir "$work/made" "$work/allowlists"
+	cp -r allowlists/generate* allowlists/takeover.awk allowlists/former-name "$work/allowlists"
+	cp -r "${2-allowlists/tables}" "$work/allowlists/tables"
+	AWK=$1 "$work/allowlists/generate" "$work/made" "$work/made/msr_takeover.c"
 }
 
-# check AWK
-check()
+# as_committed: what is in $work/made
+as_committed()
 {
-	name="the lists are those of the table, with $1"
-	if command -v "${1%% *}" > /dev/null; then
-		said=$(AWK=$1 allowlists/generate "$work" 2>&1 && same_lists)
+	(cd allowlists && ls al_??_*) > "$work/tree"
+	(cd "$work/made" && ls al_??_*) | diff "$work/tree" - || return 1
+	while read -r list; do
+		diff -u "allowlists/$list" "$work/made/$list" || return 1
+	done < "$work/tree"
+	diff -u msr_takeover.c "$work/made/msr_takeover.c"
+}
+
+former_names_are_links()
+{
+	made awk || return 1
+	while read -r list; do
+		former=$work/made/$(allowlists/former-name "$list")
+		[ "$(readlink "$former")" = "$list" ] || { echo "$former"; return 1; }
+	done < "$work/tree"
+	[ "$(readlink "$work/made/al_068f")" = al_06_8F ]
+}
+
+# differs TABLE SED: the tables with one that sed has changed do not make what is committed
+differs()
+{
+	rm -rf "$work/tables"
+	cp -r allowlists/tables "$work/tables"
+	sed -i "$2" "$work/tables/$1"
+	! cmp -s "allowlists/tables/$1" "$work/tables/$1" && made awk "$work/tables" &&
+		! as_committed > /dev/null
+}
+
+changes_are_noticed()
+{
+	differs denied '/^0xC0000080 /d' &&
+		differs denied '$a 0x12345  all  all  memory  NEW' &&
+		differs denied '$a 0x12345  0x1  all  takeover  NEW' &&
+		! differs denied '$a 0x12345  all  all  identity  NEW' &&
+		differs registers '/^0x199 /d'
+}
+
+plan 6
+for awk in awk 'busybox awk' mawk gawk; do
+	name="what is committed is what the tables make, with $awk"
+	if command -v "${awk%% *}" > /dev/null; then
+		said=$(made "$awk" 2>&1 && as_committed)
 		result $? "$name" "$said
 run make lists"
 	else
 		result 0 "$name # SKIP not there"
 	fi
-}
-
-plan 4
-check awk
-check 'busybox awk'
-check mawk
-check gawk
+done
+said=$(former_names_are_links 2>&1)
+result $? "each list has its former name as a link" "$said"
+said=$(changes_are_noticed 2>&1)
+result $? "a row more or less of a table is noticed" "$said"
 finish

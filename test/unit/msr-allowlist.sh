@@ -42,7 +42,7 @@ check_lines()
 
 models()
 {
-	sed -n 's/^\([0-9A-F][0-9A-F]_[0-9A-F][0-9A-F]\)  .*/\1/p' allowlists/models
+	sed -n 's/^\([0-9A-F][0-9A-F]_[0-9A-F][0-9A-F]\)  .*/\1/p' allowlists/tables/models
 }
 
 # selects WANTED ARGUMENT...
@@ -281,17 +281,16 @@ help_and_version_are_0()
 tables_that_cannot_be_read_are_1()
 {
 	tool --lists "$work" select 06_8F
-	exits 1 && says "$work/models: No such file" || return 1
-	for table in models registers denied groups; do
-		cp "allowlists/$table" "$work"
-	done
-	for wrong in 'denied 0x10  all  all' 'denied 0x10..0x9  all  all  x' 'denied 0x10  al  all  x' \
+	exits 1 && says "$work/tables/models: No such file" || return 1
+	cp -r allowlists/tables "$work"
+	for wrong in 'denied 0x10  all  all  time' 'denied 0x10..0x9  all  all  time  x' \
+		'denied 0x10  al  all  time  x' \
 		'registers 0x10  X  intel  thread  zz  -  -  x  y' 'models 06-11  x  y'; do
-		table=${wrong%% *}
-		echo "${wrong#* }" >> "$work/$table"
+		table=$work/tables/${wrong%% *}
+		echo "${wrong#* }" >> "$table"
 		tool --lists "$work" select 06_8F
-		exits 1 && says "$work/$table: line $(wc -l < "$work/$table"): not" || return 1
-		cp "allowlists/$table" "$work"
+		exits 1 && says "$table: line $(wc -l < "$table"): not" || return 1
+		cp "allowlists/tables/${wrong%% *}" "$table"
 	done
 }
 

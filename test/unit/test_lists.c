@@ -114,7 +114,7 @@ static void a_register_has_one_row_a_model(void **state)
 
 static bool is_group(const char *name)
 {
-	FILE *file = fopen(LISTS "/groups", "r");
+	FILE *file = fopen(LISTS "/tables/groups", "r");
 	char line[256];
 	bool found = false;
 
@@ -280,34 +280,6 @@ static void no_contribution_lets_be_written_what_is_denied(void **state)
 }
 
 /* The module's own list of registers that it warns of, out of its source */
-static void what_the_module_warns_of_is_denied(void **state)
-{
-	FILE *file = fopen("msr_allowlist.c", "r");
-	uint32_t first, last, msr;
-	char line[256], name[32];
-	unsigned int count = 0;
-
-	(void)state;
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, " { 0x%8" SCNx32 ", 0x%8" SCNx32 ", \"%31[^\"]", &first, &last,
-			   name) != 3)
-			continue;
-		count++;
-		for (msr = first; msr <= last; msr++) {
-			const struct model *model;
-			const char *reason;
-
-			for_each_model(model)
-				if (denied_bits(&tables, model, msr, UINT64_MAX, &reason) !=
-				    UINT64_MAX)
-					fail_msg("0x%" PRIX32 " %s is not denied", msr, name);
-		}
-	}
-	fclose(file);
-	assert_in_range(count, 30, 1000);
-}
-
 /* What must be denied whatever becomes of the table: one or more of each kind */
 static const struct {
 	uint32_t msr;
@@ -428,24 +400,6 @@ static void there_is_no_list_without_a_model(void **state)
 }
 
 /* printf 'al_%.2x%x' FAMILY MODEL */
-static void every_list_has_its_former_name_as_well(void **state)
-{
-	const struct model *model;
-	char former[64], to[64] = "";
-	glob_t names;
-
-	(void)state;
-	for_each_model(model) {
-		snprintf(former, sizeof(former), LISTS "/al_%.2x%x", model->family, model->model);
-		memset(to, 0, sizeof(to));
-		assert_true(readlink(former, to, sizeof(to) - 1) > 0);
-		assert_string_equal(to, list_path(model) + strlen(LISTS "/"));
-	}
-	assert_int_equal(glob(LISTS "/al_*", 0, NULL, &names), 0);
-	assert_int_equal(names.gl_pathc, 2 * tables.nr_models);
-	globfree(&names);
-}
-
 static void every_list_is_written_at_once(void **state)
 {
 	const struct model *model;
@@ -490,11 +444,9 @@ int main(void)
 		cmocka_unit_test(no_row_lets_be_written_what_is_denied),
 		cmocka_unit_test(no_list_lets_be_written_what_is_denied),
 		cmocka_unit_test(no_contribution_lets_be_written_what_is_denied),
-		cmocka_unit_test(what_the_module_warns_of_is_denied),
 		cmocka_unit_test(what_gives_the_machine_away_and_locks_are_denied),
 		cmocka_unit_test(every_list_has_what_the_table_has_and_no_more),
 		cmocka_unit_test(there_is_no_list_without_a_model),
-		cmocka_unit_test(every_list_has_its_former_name_as_well),
 		cmocka_unit_test(every_list_is_written_at_once),
 		cmocka_unit_test(lint_finds_nothing_in_any_list),
 	};

@@ -27,7 +27,7 @@ MODULE_PARM_DESC(stall_ms, "For how long interrupts are off, in milliseconds");
 
 static uint pause_ms;
 module_param(pause_ms, uint, 0444);
-MODULE_PARM_DESC(pause_ms, "How long after that they are off again (0: never)");
+MODULE_PARM_DESC(pause_ms, "How long after that they are off again (0: when go is set again)");
 
 /* Not when the module is loaded, because loading waits for every CPU. */
 static bool go;
@@ -58,14 +58,17 @@ static void stall(void)
 
 static int stall_thread(void *unused)
 {
-	while (!READ_ONCE(go) && !kthread_should_stop())
-		msleep_interruptible(1);
-	do {
+	while (!kthread_should_stop()) {
+		if (!READ_ONCE(go)) {
+			msleep_interruptible(1);
+			continue;
+		}
 		stall();
-		msleep_interruptible(pause_ms);
-	} while (pause_ms && !kthread_should_stop());
-	while (!kthread_should_stop())
-		msleep_interruptible(10);
+		if (pause_ms)
+			msleep_interruptible(pause_ms);
+		else
+			WRITE_ONCE(go, false);
+	}
 	return 0;
 }
 
