@@ -59,9 +59,10 @@ unload:
 
 examples: $(EXAMPLES)
 
-LIB := lib/cpus.c lib/devices.c
-MSRSAVE := $(wildcard msrsave/*.c)
 PUBLIC_HEADERS := msr_safe.h msr_version.h
+LIB_HEADERS := $(wildcard lib/*.h) $(PUBLIC_HEADERS) msr_allowlist_entry.h msr_table.h
+LIB := lib/cpus.c lib/devices.c $(LIB_HEADERS)
+MSRSAVE := $(wildcard msrsave/*.[ch]) $(LIB)
 
 BUILD_PROGRAM = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)
 
@@ -71,20 +72,18 @@ build/how: always
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(HOW)' | cmp -s - $@ || printf '%s\n' '$(HOW)' > $@
 
-build/msrsave: $(MSRSAVE) $(wildcard msrsave/*.h lib/*.h) $(LIB) $(PUBLIC_HEADERS) build/how
+build/msrsave: $(MSRSAVE) build/how
 	$(BUILD_PROGRAM) -o $@ $(filter %.c,$^)
 
 msrsave: build/msrsave
 
-# Judges lists as the module does: with its source
-SHIM := $(wildcard lib/shim/*/*.h) msr_table.c msr_table.h
-ALLOWLIST_TOOL := $(wildcard allowlists/msr-allowlist/*.c)
-ALLOWLIST_FILES := $(ALLOWLIST_TOOL) $(wildcard allowlists/msr-allowlist/*.h lib/*.h) $(LIB) \
-	$(SHIM) $(PUBLIC_HEADERS)
+# Reads lists as the module does: with its source
+TABLE := msr_table.c $(LIB_HEADERS) $(wildcard lib/shim/*/*.h)
+ALLOWLIST_TOOL := $(wildcard allowlists/msr-allowlist/*.[ch]) $(LIB) $(TABLE)
 BUILD_ALLOWLIST_TOOL = $(BUILD_PROGRAM) -Ilib/shim -DLISTS_DIR='"$(LISTS_DIR)"'
 
-build/msr-allowlist: $(ALLOWLIST_FILES) build/how
-	$(BUILD_ALLOWLIST_TOOL) -o $@ $(ALLOWLIST_TOOL) $(LIB)
+build/msr-allowlist: $(ALLOWLIST_TOOL) build/how
+	$(BUILD_ALLOWLIST_TOOL) -o $@ $(filter %.c,$^)
 
 msr-allowlist: build/msr-allowlist
 

@@ -31,7 +31,7 @@ unsigned long msr_access_opened(void)
 /* Return: whether the list lets the operation be executed; otherwise @op->err says why not. */
 static __always_inline bool check_one(const struct msr_index *index, struct msr_batch_op *op)
 {
-	const struct msr_entry *entry = msr_index_find(index, op->msr);
+	const struct msr_allowlist_entry *entry = msr_index_find(index, op->msr);
 
 	op->wmask = entry ? entry->wmask : 0;
 	op->err = MSR_NOT_RUN;

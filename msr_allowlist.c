@@ -173,13 +173,13 @@ static void warn_of_takeover(const struct msr_table *table)
 		bool found = false;
 
 		for (i = 0; i < table->count; i++) {
-			const struct msr_entry *entry = &table->entries[i];
+			const struct msr_allowlist_entry *entry = &table->entries[i];
 
-			if (entry->addr < regs->first || entry->addr > regs->last ||
+			if (entry->msr < regs->first || entry->msr > regs->last ||
 			    !(entry->wmask & regs->bits))
 				continue;
 			len = append(names, sizeof(names), len, "%s0x%x", found ? " " : before,
-				     entry->addr);
+				     entry->msr);
 			found = true;
 		}
 		if (found)
@@ -203,11 +203,11 @@ static void warn_of_clock(const struct msr_table *table)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(clock_regs); i++) {
-		const struct msr_entry *entry = msr_index_find(&table->index, clock_regs[i]);
+		const struct msr_allowlist_entry *entry = msr_index_find(&table->index, clock_regs[i]);
 
 		if (entry && entry->wmask)
 			pr_warn("allowlist lets users set the time stamp counter: 0x%x\n",
-				entry->addr);
+				entry->msr);
 	}
 }
 
@@ -356,12 +356,12 @@ static void list_stop(struct seq_file *seq, void *v)
 
 static int list_show(struct seq_file *seq, void *v)
 {
-	const struct msr_entry *entry = v;
+	const struct msr_allowlist_entry *entry = v;
 
 	if (v == SEQ_START_TOKEN)
 		seq_puts(seq, "# MSR      Write mask\n");
 	else
-		seq_printf(seq, "0x%08X 0x%016llX\n", entry->addr, entry->wmask);
+		seq_printf(seq, "0x%08X 0x%016llX\n", entry->msr, entry->wmask);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ static const u16 no_slots[2];
 /* Nothing is listed. Its first reference is its own, so it is never freed. */
 struct msr_table msr_table_empty = {
 	.ref = KREF_INIT(1),
-	.index = { .slots = no_slots, .shift = 31, .mask = 1 },
+	.index = { .slots = no_slots, .bits = 1, .mask = 1 },
 };
 
 /* Moves to the next token, over white space and comments; false at the end. */
@@ -64,8 +64,15 @@ static int read_number(struct msr_text *text, u64 max, u64 *value)
 	return err;
 }
 
-/* Return: 1 with an entry, 0 at the end of the text, or a negative errno. */
-static int read_entry(struct msr_text *text, struct msr_entry *entry)
+/**
+ * msr_text_next() - read an entry
+ * @text:	the text, after msr_text_rewind(), without NUL bytes
+ * @entry:	set to the next entry
+ *
+ * Context: any. Return: 1, 0 at the end of the text, or with @text->line and why
+ * set an error of msr_table_check().
+ */
+int msr_text_next(struct msr_text *text, struct msr_allowlist_entry *entry)
 {
 	u64 addr;
 	int err;
@@ -78,7 +85,7 @@ static int read_entry(struct msr_text *text, struct msr_entry *entry)
 		text->why = err == -ERANGE ? "address over 32 bits" : "address is not a number";
 		return err;
 	}
-	entry->addr = addr;
+	entry->msr = addr;
 
 	if (!find_token(text)) {
 		text->line = text->entry_line;
@@ -94,7 +101,13 @@ static int read_entry(struct msr_text *text, struct msr_entry *entry)
 	return 1;
 }
 
-static void rewind_text(struct msr_text *text)
+/**
+ * msr_text_rewind() - begin at the start
+ * @text:	the text; @start and @end are set
+ *
+ * Context: any.
+ */
+void msr_text_rewind(struct msr_text *text)
 {
 	text->pos = text->start;
 	text->line = 1;
@@ -113,11 +126,11 @@ static void rewind_text(struct msr_text *text)
  */
 int msr_table_check(struct msr_text *text)
 {
-	struct msr_entry entry;
+	struct msr_allowlist_entry entry;
 	int count = 0;
 	int err;
 
-	rewind_text(text);
+	msr_text_rewind(text);
 	if (memchr(text->start, '\0', text->end - text->start)) {
 		while (*text->pos)
 			if (*text->pos++ == '\n')
@@ -126,7 +139,7 @@ int msr_table_check(struct msr_text *text)
 		return -EINVAL;
 	}
 
-	while ((err = read_entry(text, &entry)) > 0)
+	while ((err = msr_text_next(text, &entry)) > 0)
 		count++;
 	if (err)
 		return err;
@@ -153,7 +166,7 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 	struct msr_table *table;
 	u16 *slots;
 
-	rewind_text(text);
+	msr_text_rewind(text);
 	/* Accounted: an open descriptor of the device can keep an old table. */
 	table = kvzalloc(struct_size(table, entries, count) + nr_slots * sizeof(*slots),
 			 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
@@ -165,14 +178,14 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 	kref_init(&table->ref);
 	table->index.slots = slots;
 	table->index.entries = table->entries;
-	table->index.shift = 32 - ilog2(nr_slots);
+	table->index.bits = ilog2(nr_slots);
 	table->index.mask = nr_slots - 1;
 
-	while (table->count < count && read_entry(text, &table->entries[table->count]) > 0) {
-		u32 addr = table->entries[table->count].addr;
-		u32 slot = msr_index_slot(&table->index, addr);
+	while (table->count < count && msr_text_next(text, &table->entries[table->count]) > 0) {
+		u32 msr = table->entries[table->count].msr;
+		u32 slot = hash_32(msr, table->index.bits);
 
-		if (msr_index_find(&table->index, addr)) {
+		if (msr_index_find(&table->index, msr)) {
 			text->line = text->entry_line;
 			text->why = "address is listed twice";
 			msr_table_put(table);

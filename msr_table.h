@@ -10,24 +10,20 @@
 #include <linux/kref.h>
 #include <linux/types.h>
 
-/** struct msr_entry - a register that may be read, and the bits of it that may be written */
-struct msr_entry {
-	u32 addr;
-	u64 wmask;
-};
+#include "msr_allowlist_entry.h"
 
 /**
  * struct msr_index - a hash index over the addresses of entries
  * @slots:	open addressing with linear probing: one more than the number
  *		of an entry, or 0 for a free slot; at least half of them are free
  * @entries:	the entries
- * @shift:	32 less the binary logarithm of the number of slots
+ * @bits:	the binary logarithm of the number of slots
  * @mask:	the number of slots, a power of two, less one
  */
 struct msr_index {
 	const u16 *slots;
-	const struct msr_entry *entries;
-	u32 shift;
+	const struct msr_allowlist_entry *entries;
+	u32 bits;
 	u32 mask;
 };
 
@@ -45,7 +41,7 @@ struct msr_table {
 	unsigned int count;
 	bool cut;
 	struct msr_index index;
-	struct msr_entry entries[];
+	struct msr_allowlist_entry entries[];
 };
 
 /**
@@ -68,16 +64,12 @@ struct msr_text {
 
 extern struct msr_table msr_table_empty;
 
+void msr_text_rewind(struct msr_text *text);
+int msr_text_next(struct msr_text *text, struct msr_allowlist_entry *entry);
 int msr_table_check(struct msr_text *text);
 struct msr_table *msr_table_make(struct msr_text *text, unsigned int count);
 struct msr_table *msr_table_get(const struct msr_table *table);
 void msr_table_put(struct msr_table *table);
-
-/* The slot to begin looking in: multiplicative hashing */
-static inline u32 msr_index_slot(const struct msr_index *index, u32 addr)
-{
-	return addr * GOLDEN_RATIO_32 >> index->shift;
-}
 
 /**
  * msr_index_find() - look a register up
@@ -86,15 +78,15 @@ static inline u32 msr_index_slot(const struct msr_index *index, u32 addr)
  *
  * Context: any. Return: its entry, or NULL if it is not listed.
  */
-static inline const struct msr_entry *msr_index_find(const struct msr_index *index, u32 addr)
+static inline const struct msr_allowlist_entry *msr_index_find(const struct msr_index *index, u32 addr)
 {
-	u32 slot = msr_index_slot(index, addr);
+	u32 slot = hash_32(addr, index->bits);
 	u32 nr;
 
 	while ((nr = index->slots[slot])) {
-		const struct msr_entry *entry = &index->entries[nr - 1];
+		const struct msr_allowlist_entry *entry = &index->entries[nr - 1];
 
-		if (entry->addr == addr)
+		if (entry->msr == addr)
 			return entry;
 		slot = (slot + 1) & index->mask;
 	}

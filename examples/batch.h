@@ -3,8 +3,8 @@
  * What the examples that read registers again and again have in common: the batch
  * device, time, and numbers on the command line.
  */
-#ifndef BATCH_H
-#define BATCH_H
+#ifndef EXAMPLES_BATCH_H
+#define EXAMPLES_BATCH_H
 
 #include <err.h>
 #include <errno.h>
@@ -150,4 +150,4 @@ static inline double seconds(const char *text)
 	return value;
 }
 
-#endif /* BATCH_H */
+#endif /* EXAMPLES_BATCH_H */

@@ -2,8 +2,8 @@
 /*
  * The CPUs of this machine, as the kernel numbers them. The numbers may have holes.
  */
-#ifndef CPUS_H
-#define CPUS_H
+#ifndef EXAMPLES_CPUS_H
+#define EXAMPLES_CPUS_H
 
 #include <err.h>
 #include <errno.h>
@@ -50,4 +50,4 @@ static inline unsigned int read_cpus(const char *path, unsigned int **cpus)
 	return count;
 }
 
-#endif /* CPUS_H */
+#endif /* EXAMPLES_CPUS_H */

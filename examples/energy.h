@@ -6,8 +6,8 @@
  * register tells, in bits 12:8: 1 J is 2 to the power of that many counts. At 0xFFFFFFFF
  * it begins again with 0: after some minutes of load, or less.
  */
-#ifndef ENERGY_H
-#define ENERGY_H
+#ifndef EXAMPLES_ENERGY_H
+#define EXAMPLES_ENERGY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,4 +48,4 @@ static inline bool mean_watts(uint64_t before, uint64_t after, double unit, doub
 	return true;
 }
 
-#endif /* ENERGY_H */
+#endif /* EXAMPLES_ENERGY_H */

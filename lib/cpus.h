@@ -2,8 +2,8 @@
 /*
  * Sets of logical CPUs, and how they are written: 0-3,8,10-20:2
  */
-#ifndef CPUS_H
-#define CPUS_H
+#ifndef LIB_CPUS_H
+#define LIB_CPUS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,4 +58,4 @@ void cpus_print(FILE *stream, const struct cpus *set);
 /* The CPUs that are on line. Returns 0, or -1 with errno set. */
 int cpus_online(struct cpus *set);
 
-#endif /* CPUS_H */
+#endif /* LIB_CPUS_H */

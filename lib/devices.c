@@ -13,17 +13,17 @@
 
 int allowlist_add(struct allowlist *list, uint32_t msr, uint64_t mask)
 {
-	struct allowlist_entry *entries =
+	struct msr_allowlist_entry *entries =
 		array_with_room(list->entries, list->count, sizeof(*entries));
 
 	if (!entries)
 		return -1;
 	list->entries = entries;
-	entries[list->count++] = (struct allowlist_entry){ .msr = msr, .mask = mask };
+	entries[list->count++] = (struct msr_allowlist_entry){ .msr = msr, .wmask = mask };
 	return 0;
 }
 
-const struct allowlist_entry *allowlist_find(const struct allowlist *list, uint32_t msr)
+const struct msr_allowlist_entry *allowlist_find(const struct allowlist *list, uint32_t msr)
 {
 	size_t i;
 
@@ -58,14 +58,14 @@ bool parse_hex(const char **text, unsigned int digits, uint64_t *value)
 	return true;
 }
 
-bool allowlist_parse_entry(const char **text, struct allowlist_entry *entry)
+bool allowlist_parse_entry(const char **text, struct msr_allowlist_entry *entry)
 {
 	const char *p = *text;
 	uint64_t msr, mask;
 
 	if (!parse_hex(&p, 8, &msr) || *p++ != ' ' || !parse_hex(&p, 16, &mask))
 		return false;
-	*entry = (struct allowlist_entry){ .msr = msr, .mask = mask };
+	*entry = (struct msr_allowlist_entry){ .msr = msr, .wmask = mask };
 	*text = p;
 	return true;
 }
@@ -73,7 +73,7 @@ bool allowlist_parse_entry(const char **text, struct allowlist_entry *entry)
 int allowlist_read(struct allowlist *list)
 {
 	FILE *file = fopen(ALLOWLIST_PATH, "re");
-	struct allowlist_entry entry;
+	struct msr_allowlist_entry entry;
 	const char *text;
 	char line[64];
 	int err = 0;
@@ -87,7 +87,7 @@ int allowlist_read(struct allowlist *list)
 			continue;
 		if (!allowlist_parse_entry(&text, &entry) || strcmp(text, "\n") != 0)
 			err = EPROTO;
-		else if (allowlist_add(list, entry.msr, entry.mask))
+		else if (allowlist_add(list, entry.msr, entry.wmask))
 			err = errno;
 	}
 	if (ferror(file))

@@ -2,34 +2,30 @@
 /*
  * The module's devices, as programs use them: the allowlist in force, and batches.
  */
-#ifndef DEVICES_H
-#define DEVICES_H
+#ifndef LIB_DEVICES_H
+#define LIB_DEVICES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../msr_allowlist_entry.h"
 #include "../msr_safe.h"
 
 #define ALLOWLIST_PATH "/dev/cpu/msr_allowlist"
 #define BATCH_PATH "/dev/cpu/msr_batch"
 
-struct allowlist_entry {
-	uint32_t msr;
-	uint64_t mask; /* bits that may be written */
-};
-
 /* Registers in the order of the list, each once; freed with allowlist_free() */
 struct allowlist {
 	size_t count;
-	struct allowlist_entry *entries;
+	struct msr_allowlist_entry *entries;
 };
 
 /* Adds an entry. Returns 0, or -1 with errno ENOMEM. */
 int allowlist_add(struct allowlist *list, uint32_t msr, uint64_t mask);
 
 /* The entry of a register; NULL if it is not listed. */
-const struct allowlist_entry *allowlist_find(const struct allowlist *list, uint32_t msr);
+const struct msr_allowlist_entry *allowlist_find(const struct allowlist *list, uint32_t msr);
 
 /* Reads the list in force. Returns 0, or -1 with errno set, and an empty list. */
 int allowlist_read(struct allowlist *list);
@@ -40,7 +36,7 @@ void allowlist_free(struct allowlist *list);
  * Reads an entry as the module writes it, "0x%08X 0x%016llX", and moves *@text past
  * it. False, and *@text where it was, if there is none.
  */
-bool allowlist_parse_entry(const char **text, struct allowlist_entry *entry);
+bool allowlist_parse_entry(const char **text, struct msr_allowlist_entry *entry);
 
 /* Reads 0x and so many hexadecimal digits; else like allowlist_parse_entry(). */
 bool parse_hex(const char **text, unsigned int digits, uint64_t *value);
@@ -58,4 +54,4 @@ int batch_run(int fd, struct msr_batch_op *ops, size_t count);
 /* Opens the batch device. Returns a descriptor, or -1 with errno set. */
 int batch_open(void);
 
-#endif /* DEVICES_H */
+#endif /* LIB_DEVICES_H */

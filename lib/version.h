@@ -2,8 +2,8 @@
 /*
  * The version that programs say they are.
  */
-#ifndef VERSION_H
-#define VERSION_H
+#ifndef LIB_VERSION_H
+#define LIB_VERSION_H
 
 #include "../msr_version.h"
 
@@ -12,4 +12,4 @@
 #define VERSION MSR_SAFE_VERSION_STR
 #endif
 
-#endif /* VERSION_H */
+#endif /* LIB_VERSION_H */

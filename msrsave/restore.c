@@ -15,20 +15,19 @@
 /* Tells in what the list in force differs from the one saved. Returns whether it does. */
 static bool report_list_changes(const struct allowlist *saved, const struct allowlist *in_force)
 {
-	const struct allowlist_entry *entry, *other;
+	const struct msr_allowlist_entry *entry, *other;
 	bool differ = false;
 	size_t i;
 
 	for (i = 0; i < saved->count; i++) {
 		entry = &saved->entries[i];
 		other = allowlist_find(in_force, entry->msr);
-		if (other && other->mask == entry->mask)
+		if (other && other->wmask == entry->wmask)
 			continue;
 		differ = true;
 		if (other)
-			warnx("0x%08" PRIX32 ": writable were bits 0x%016" PRIX64
-			      ", and are 0x%016" PRIX64,
-			      entry->msr, entry->mask, other->mask);
+			warnx("0x%08" PRIX32 ": writable were bits 0x%016llX, and are 0x%016llX",
+			      entry->msr, entry->wmask, other->wmask);
 		else
 			warnx("0x%08" PRIX32 ": was listed, and is not", entry->msr);
 	}
@@ -71,7 +70,7 @@ static int choose_targets(struct targets *targets, const struct state *state,
 			  const struct allowlist *in_force, const struct cpus *cpus,
 			  bool *forbidden)
 {
-	const struct allowlist_entry *entry = NULL, *saved = state->list.entries;
+	const struct msr_allowlist_entry *entry = NULL, *saved = state->list.entries;
 	const struct state_value *value;
 	uint64_t mask = 0;
 
@@ -85,8 +84,8 @@ static int choose_targets(struct targets *targets, const struct state *state,
 			saved++;
 		if (!entry || entry->msr != value->msr)
 			entry = allowlist_find(in_force, value->msr);
-		mask = entry ? entry->mask & saved->mask : 0;
-		*forbidden |= mask != saved->mask;
+		mask = entry ? entry->wmask & saved->wmask : 0;
+		*forbidden |= mask != saved->wmask;
 		if (mask)
 			targets->all[targets->count++] = (struct target){
 				.msr = value->msr,
@@ -103,12 +102,12 @@ static bool report_unsaved(const struct state *state, const struct cpus *cpus)
 {
 	struct report unsaved = { .stream = stderr, .prefix = "msrsave: " };
 	const struct state_value *value = state->values, *end = value + state->count;
-	const struct allowlist_entry *entry;
+	const struct msr_allowlist_entry *entry;
 	unsigned int cpu;
 
 	for (entry = state->list.entries; entry < state->list.entries + state->list.count;
 	     entry++) {
-		if (entry->mask == 0)
+		if (entry->wmask == 0)
 			continue;
 		for_each_cpu_of(cpu, cpus) {
 			while (value < end && value->msr == entry->msr && value->cpu < cpu)
@@ -126,13 +125,13 @@ static bool report_unsaved(const struct state *state, const struct cpus *cpus)
 /* The list may have been replaced since it was read. */
 static bool list_changed(const struct targets *targets, const struct allowlist *list)
 {
-	const struct allowlist_entry *entry = NULL;
+	const struct msr_allowlist_entry *entry = NULL;
 	const struct target *target;
 
 	for_each_target(target, targets) {
 		if (!entry || entry->msr != target->msr)
 			entry = allowlist_find(list, target->msr);
-		if (target->in_force != entry->mask)
+		if (target->in_force != entry->wmask)
 			return true;
 	}
 	return false;

@@ -18,7 +18,7 @@ static size_t count_writable(const struct allowlist *list)
 	size_t i, count = 0;
 
 	for (i = 0; i < list->count; i++)
-		count += list->entries[i].mask != 0;
+		count += list->entries[i].wmask != 0;
 	return count;
 }
 
@@ -39,7 +39,7 @@ static struct msr_batch_op *make_readings(const struct allowlist *list, const st
 	if (!ops)
 		return NULL;
 	for (i = 0; i < list->count; i++) {
-		if (list->entries[i].mask == 0)
+		if (list->entries[i].wmask == 0)
 			continue;
 		for_each_cpu_of(cpu, cpus)
 			ops[(*count)++] = (struct msr_batch_op){
@@ -60,7 +60,7 @@ static bool list_unchanged(const struct allowlist *list, const struct msr_batch_
 	for (i = 0; i < count; i++) {
 		while (list->entries[entry].msr != ops[i].msr)
 			entry++;
-		if (ops[i].wmask != list->entries[entry].mask)
+		if (ops[i].wmask != list->entries[entry].wmask)
 			return false;
 	}
 	return true;

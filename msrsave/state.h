@@ -26,8 +26,8 @@
  * how many registers of how many CPUs the "msr" lines have. "crc32" is the CRC-32 of
  * all bytes before its line.
  */
-#ifndef STATE_H
-#define STATE_H
+#ifndef MSRSAVE_STATE_H
+#define MSRSAVE_STATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +38,10 @@
 
 /* What a file begins with */
 #define STATE_MAGIC "msrsave-format "
+
+/* What its last line begins with, and how long that line is, with its newline */
+#define STATE_CRC_KEY "crc32 "
+#define STATE_CRC_LINE_LEN (sizeof(STATE_CRC_KEY "0x12345678\n") - 1)
 
 /* Bounds of a file: bytes of it, lines of the list, and registers times CPUs in it */
 #define STATE_MAX_BYTES (256u << 20)
@@ -64,6 +68,9 @@ struct state {
 
 void state_free(struct state *state);
 
+/* CRC-32 as of ISO/IEC 3309 and zlib */
+uint32_t state_crc32(const char *bytes, size_t len);
+
 /* The text of a file, to be freed. Returns 0, or -1 with errno set (EFBIG: too much). */
 int state_format(const struct state *state, char **text, size_t *len);
 
@@ -89,4 +96,4 @@ const char *state_save(const struct state *state, const char *path, bool *replac
 /* Loads from @path, which is no symbolic link. Returns as state_parse(). */
 const char *state_load(struct state *state, const char *path);
 
-#endif /* STATE_H */
+#endif /* MSRSAVE_STATE_H */

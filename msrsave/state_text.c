@@ -14,11 +14,9 @@
 
 #define MAGIC STATE_MAGIC
 #define FORMAT "1"
-#define CRC_KEY "crc32 "
-#define CRC_LINE_LEN (strlen(CRC_KEY "0x12345678\n"))
 
-/* CRC-32 as of ISO/IEC 3309 and zlib: polynomial 0x04C11DB7, bits reversed */
-static uint32_t crc32(const char *bytes, size_t len)
+/* Polynomial 0x04C11DB7, bits reversed */
+uint32_t state_crc32(const char *bytes, size_t len)
 {
 	uint32_t crc = ~0u;
 	unsigned int bit;
@@ -84,8 +82,8 @@ static void write_state(FILE *stream, const struct state *state)
 	cpus_print(stream, &state->cpus);
 	fprintf(stream, "\n\n# The allowlist in force: address, write mask\n");
 	for (i = 0; i < state->list.count; i++)
-		fprintf(stream, "list 0x%08" PRIX32 " 0x%016" PRIX64 "\n",
-			state->list.entries[i].msr, state->list.entries[i].mask);
+		fprintf(stream, "list 0x%08" PRIX32 " 0x%016llX\n",
+			state->list.entries[i].msr, state->list.entries[i].wmask);
 	fprintf(stream, "\n# What the writable bits held: address, value, CPUs\n");
 	write_values(stream, state);
 }
@@ -100,7 +98,7 @@ int state_format(const struct state *state, char **text, size_t *len)
 	write_state(stream, state);
 	failed = fflush(stream);
 	if (!failed)
-		fprintf(stream, CRC_KEY "0x%08" PRIX32 "\n", crc32(*text, *len));
+		fprintf(stream, STATE_CRC_KEY "0x%08" PRIX32 "\n", state_crc32(*text, *len));
 	if (fclose(stream) || failed || *len > STATE_MAX_BYTES) {
 		failed = *len > STATE_MAX_BYTES ? EFBIG : ENOMEM;
 		free(*text);
@@ -201,7 +199,7 @@ static bool read_head(struct reader *reader, struct state *state)
 
 static bool read_list(struct reader *reader, struct state *state)
 {
-	struct allowlist_entry entry;
+	struct msr_allowlist_entry entry;
 
 	while (take(reader, "list ")) {
 		if (!expect(reader, allowlist_parse_entry(&reader->at, &entry) && end_line(reader),
@@ -213,7 +211,7 @@ static bool read_list(struct reader *reader, struct state *state)
 		if (!expect(reader, !allowlist_find(&state->list, entry.msr),
 			    "the register is listed twice"))
 			return false;
-		if (!expect(reader, allowlist_add(&state->list, entry.msr, entry.mask) == 0,
+		if (!expect(reader, allowlist_add(&state->list, entry.msr, entry.wmask) == 0,
 			    "there is no memory for the list"))
 			return false;
 	}
@@ -285,7 +283,7 @@ static bool read_value(struct reader *reader, struct state *state, bool absent,
 	if (!expect(reader, advance(position, &state->list, msr),
 		    "the register is not in the list, or not in its order"))
 		return false;
-	mask = state->list.entries[position->entry].mask;
+	mask = state->list.entries[position->entry].wmask;
 	read.msr = msr;
 	read.cpu = first;
 	if (!expect(reader, mask != 0 && (read.value & ~mask) == 0,
@@ -337,14 +335,14 @@ static const char *check_frame(const char *text, size_t len)
 		return "it is not a file of msrsave's";
 	if (strncmp(text, MAGIC FORMAT "\n", strlen(MAGIC FORMAT "\n")) != 0)
 		return "it is of another format than " FORMAT ", which this msrsave knows";
-	if (len < strlen(MAGIC FORMAT "\n") + CRC_LINE_LEN)
+	if (len < strlen(MAGIC FORMAT "\n") + STATE_CRC_LINE_LEN)
 		return "it is cut short";
-	crc_line = text + len - CRC_LINE_LEN;
-	p = crc_line + strlen(CRC_KEY);
-	if (crc_line[-1] != '\n' || strncmp(crc_line, CRC_KEY, strlen(CRC_KEY)) != 0 ||
+	crc_line = text + len - STATE_CRC_LINE_LEN;
+	p = crc_line + strlen(STATE_CRC_KEY);
+	if (crc_line[-1] != '\n' || strncmp(crc_line, STATE_CRC_KEY, strlen(STATE_CRC_KEY)) != 0 ||
 	    !parse_hex(&p, 8, &crc) || *p != '\n')
 		return "it is cut short";
-	if (crc != crc32(text, crc_line - text))
+	if (crc != state_crc32(text, crc_line - text))
 		return "it has been altered: its checksum is not right";
 	return NULL;
 }
@@ -358,7 +356,7 @@ const char *state_parse(struct state *state, const char *text, size_t len)
 	*state = (struct state){ 0 };
 	if (wrong)
 		return wrong;
-	reader.end -= CRC_LINE_LEN;
+	reader.end -= STATE_CRC_LINE_LEN;
 	take(&reader, MAGIC FORMAT);
 	if (end_line(&reader) && read_head(&reader, state) && read_list(&reader, state) &&
 	    read_values(&reader, state) &&

@@ -2,8 +2,8 @@
 /*
  * Registers that are to hold given values: read, written, read back, told about.
  */
-#ifndef TARGETS_H
-#define TARGETS_H
+#ifndef MSRSAVE_TARGETS_H
+#define MSRSAVE_TARGETS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,4 +54,4 @@ void targets_print_counters(const struct targets *targets);
 bool targets_report_errors(const struct targets *targets);
 bool targets_report_untaken(const struct targets *targets);
 
-#endif /* TARGETS_H */
+#endif /* MSRSAVE_TARGETS_H */

@@ -16,10 +16,10 @@ GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/tes
 DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
 
 # The same with sanitizers, for the tests of its command line
-build/unit/msr-allowlist: $(ALLOWLIST_FILES)
+build/unit/msr-allowlist: $(ALLOWLIST_TOOL)
 	@mkdir -p $(@D)
 	@$(BUILD_ALLOWLIST_TOOL) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ \
-		$(ALLOWLIST_TOOL) $(LIB)
+		$(filter %.c,$^)
 
 # What demo, check and bench build is apart from what the user builds.
 
@@ -39,38 +39,44 @@ build/vm/msr-safe.ko: packages $(SOURCES)
 build/modules/failstep.ko build/modules/stall.ko &: packages $(GUEST_MODULES)
 	$(call build-for-guests,$(GUEST_MODULES))
 
+# What runs the tests of a program; see test/harness.c
+TEST_PROGRAMS := $(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) build/unit/harness_sample
+$(TEST_PROGRAMS): test/harness.c test/harness.h
+$(TEST_PROGRAMS): WRAPPED := main
+
 # Each with the sources that it tests; a function that is wrapped is one of the test's.
-build/unit/test_table: CPPFLAGS += -Ilib/shim -I.
-build/unit/test_table: $(SHIM)
+build/unit/test_table: $(TABLE)
+build/unit/test_table: CPPFLAGS += -Ilib/shim
+build/unit/test_table: WRAPPED += calloc
 build/unit/test_cpus: lib/cpus.c
-build/unit/test_cpus: WRAPPED := fopen
+build/unit/test_cpus: WRAPPED += fopen
 build/unit/test_devices: lib/devices.c
-build/unit/test_devices: WRAPPED := fopen ioctl
+build/unit/test_devices: WRAPPED += fopen ioctl
 build/unit/test_energy: examples/energy.h
-build/unit/test_power: $(wildcard examples/*.h) examples/power.c
-build/unit/test_power: CPPFLAGS += -I.
-build/unit/test_power: WRAPPED := open fopen ioctl clock_gettime clock_nanosleep
+build/unit/test_power: examples/power.c $(wildcard examples/*.h) test/unit/machine/cpuid.h
+build/unit/test_power: CPPFLAGS += -I. -Itest/unit/machine
+build/unit/test_power: WRAPPED += open fopen ioctl clock_gettime clock_nanosleep
 build/unit/test_options: msrsave/options.c $(LIB)
-build/unit/test_msrsave: $(filter-out msrsave/msrsave.c,$(MSRSAVE)) $(LIB)
-build/unit/test_msrsave: WRAPPED := batch_open batch_run allowlist_read cpus_online \
+build/unit/test_msrsave: $(MSRSAVE)
+build/unit/test_msrsave: WRAPPED += batch_open batch_run allowlist_read cpus_online \
 	fsync gethostname nanosleep
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(LIB)
-build/unit/test_state: WRAPPED := fsync read rename write
+build/unit/test_state: WRAPPED += fsync read rename write
 build/unit/test_lists build/unit/test_live: CPPFLAGS += -Ilib/shim
-build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) $(SHIM)
-build/unit/test_live: $(filter-out %/msr-allowlist.c,$(ALLOWLIST_TOOL)) $(LIB) $(SHIM)
-build/unit/test_live: WRAPPED := batch_open batch_run allowlist_read cpus_online open write
-build/unit/%: test/unit/%.c test/unit/unit.h $(PUBLIC_HEADERS) \
-		$(wildcard lib/*.h msrsave/*.h allowlists/msr-allowlist/*.h)
+build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) $(TABLE)
+build/unit/test_live: $(ALLOWLIST_TOOL)
+build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read cpus_online open write
+build/unit/%: test/unit/%.c test/unit/unit.h $(LIB_HEADERS) \
+		$(wildcard msrsave/*.h allowlists/msr-allowlist/*.h)
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
-		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
-		$(filter-out msr_% examples/%,$(filter %.c,$^)) -lcmocka
+	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
+		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter %.c,$^) -lcmocka
 
-GUEST_COMMON := test/guest/guest.c test/guest/guest.h msr_safe.h msr_version.h
+GUEST_COMMON := $(wildcard test/guest/[!t]*.[ch]) test/harness.h $(PUBLIC_HEADERS)
 define build-guest-program
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -o $@ $(filter %.c,$^) -lcmocka -lpthread
+	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
+		$(filter %.c,$^) -lcmocka -lpthread
 endef
 
 build/guest/%: test/guest/%.c $(GUEST_COMMON)
@@ -84,20 +90,19 @@ build/bench/%: test/bench/%.c msr_safe.h
 	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
 
 # Where apt has not heard of any packages yet, the fuzzer's library is still missing.
-build/fuzz/fuzz_table: CPPFLAGS += -Ilib/shim -I.
-build/fuzz/fuzz_table: $(SHIM)
-build/fuzz/fuzz_state: $(wildcard msrsave/state*) $(LIB)
+build/fuzz/fuzz_table: CPPFLAGS += -Ilib/shim -I. -Wl,--wrap=calloc
+build/fuzz/fuzz_table: $(TABLE)
+build/fuzz/fuzz_state: msrsave/state_text.c $(wildcard msrsave/*.h) $(LIB)
 build/fuzz/fuzz_%: test/fuzz/fuzz_%.c
 	@mkdir -p $(@D)
 	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
 		clang -fsanitize=fuzzer,address -x c - -o $(@D)/probe 2> /dev/null || \
 		test/vm/need libclang-rt-dev
 	@clang $(CPPFLAGS) -D_GNU_SOURCE -O2 -g -fno-pie -no-pie $(WARNINGS) \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
-		$(filter lib/%.c,$^)
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^)
 
-FUZZ_DEVICES := $(filter-out test/fuzz/fuzz_table.c test/fuzz/fuzz_state.c,$(wildcard test/fuzz/*.c))
-build/fuzz/fuzz_devices: $(FUZZ_DEVICES) $(wildcard test/fuzz/*.h) $(GUEST_COMMON)
+build/fuzz/fuzz_devices: $(wildcard test/fuzz/devices/*.[ch]) $(GUEST_COMMON) \
+		msr_allowlist_entry.h
 	$(build-guest-program)
 
 FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
@@ -109,13 +114,14 @@ GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-al
 packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)
 
-$(UNIT_TESTS) $(GUEST_TESTS) $(DEBUG_TESTS) $(FUZZERS): | packages-check
+$(TEST_PROGRAMS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave
 $(BENCHES): | packages
 
-check: build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(UNIT_TESTS) $(FUZZERS) $(GUEST_FILES) \
-		build/unit/msr-allowlist
-	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_FILES="$(GUEST_FILES)" test/check "$(KERNEL_FILES)"
+check: build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(UNIT_TESTS) \
+		$(FUZZERS) $(GUEST_FILES) build/unit/msr-allowlist build/unit/harness_sample
+	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_TESTS="$(GUEST_TESTS)" GUEST_FILES="$(GUEST_FILES)" \
+		test/check "$(KERNEL_FILES)"
 
 packages-slurm: packages
 	@test/vm/need -s munge slurm-client slurmctld slurmd libslurm-dev

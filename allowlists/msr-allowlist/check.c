@@ -16,7 +16,7 @@ static unsigned int count_writable(const struct list *list)
 	size_t i;
 
 	for (i = 0; i < list->count; i++)
-		count += list->entries[i].mask != 0;
+		count += list->entries[i].wmask != 0;
 	return count;
 }
 
@@ -61,7 +61,7 @@ int command_check(const struct options *options)
 	return status;
 }
 
-static const struct entry *find(const struct list *list, uint32_t msr)
+static const struct msr_allowlist_entry *find(const struct list *list, uint32_t msr)
 {
 	size_t i;
 
@@ -79,12 +79,12 @@ static bool print_missing(const struct options *options, const struct model *mod
 	size_t i;
 
 	for (i = 0; i < list->count; i++) {
-		const struct entry *entry = &list->entries[i];
-		const struct entry *match = find(other, entry->msr);
+		const struct msr_allowlist_entry *entry = &list->entries[i];
+		const struct msr_allowlist_entry *match = find(other, entry->msr);
 
-		if (match && match->mask == entry->mask)
+		if (match && match->wmask == entry->wmask)
 			continue;
-		print_entry(options, model, sign, entry->msr, entry->mask);
+		print_entry(options, model, sign, entry->msr, entry->wmask);
 		printed = true;
 	}
 	return printed;

@@ -8,12 +8,18 @@
 
 #include "lint.h"
 
-static void say(const struct list *list, const struct entry *entry, const char *format, ...)
+static unsigned int line_of(const struct list *list, const struct msr_allowlist_entry *entry)
+{
+	return list->lines[entry - list->entries];
+}
+
+static void say(const struct list *list, const struct msr_allowlist_entry *entry,
+		const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "msr-allowlist: %s: line %u: 0x%" PRIX32 ": ", list->path, entry->line,
-		entry->msr);
+	fprintf(stderr, "msr-allowlist: %s: line %u: 0x%" PRIX32 ": ", list->path,
+		line_of(list, entry), entry->msr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -43,13 +49,14 @@ uint64_t denied_bits(const struct tables *tables, const struct model *model, uin
  * The name that the comment behind an entry gives the register: its first word, if it
  * is in capitals and has a _, or is another register's. IA32_ and MSR_ do not count.
  */
-static bool commented_name(const struct list *list, const struct entry *entry, char *name)
+static bool commented_name(const struct list *list, const struct msr_allowlist_entry *entry,
+			   char *name)
 {
 	const char *p = list->text, *end;
 	unsigned int line;
 	size_t len;
 
-	for (line = 1; line < entry->line; line++)
+	for (line = 1; line < line_of(list, entry); line++)
 		p = strchr(p, '\n') + 1;
 	end = p + strcspn(p, "\n");
 	do
@@ -99,7 +106,7 @@ static const struct reg *named(const struct tables *tables, const struct model *
 }
 
 static bool lint_name(const struct tables *tables, const struct model *model,
-		      const struct list *list, const struct entry *entry)
+		      const struct list *list, const struct msr_allowlist_entry *entry)
 {
 	char name[REG_NAME_SIZE], right[REG_NAME_SIZE] = "";
 	const struct reg *reg = NULL;
@@ -127,13 +134,13 @@ static bool lint_name(const struct tables *tables, const struct model *model,
 	return true;
 }
 
-static bool lint_twice(const struct list *list, const struct entry *entry)
+static bool lint_twice(const struct list *list, const struct msr_allowlist_entry *entry)
 {
-	const struct entry *before;
+	const struct msr_allowlist_entry *before;
 
 	for (before = list->entries; before < entry; before++) {
 		if (before->msr == entry->msr) {
-			say(list, entry, "listed on line %u already", before->line);
+			say(list, entry, "listed on line %u already", line_of(list, before));
 			return true;
 		}
 	}
@@ -142,7 +149,7 @@ static bool lint_twice(const struct list *list, const struct entry *entry)
 
 /* Bits that are not denied, but not among those of the table either */
 static bool lint_bits(const struct tables *tables, const struct model *model,
-		      const struct list *list, const struct entry *entry, uint64_t denied)
+		      const struct list *list, const struct msr_allowlist_entry *entry, uint64_t denied)
 {
 	const struct reg *reg = NULL;
 	uint64_t safe = 0, unsafe;
@@ -152,7 +159,7 @@ static bool lint_bits(const struct tables *tables, const struct model *model,
 		safe |= reg->on | reg->site;
 		reg_name(reg, entry->msr, name);
 	}
-	unsafe = entry->mask & ~safe & ~denied;
+	unsafe = entry->wmask & ~safe & ~denied;
 	if (!unsafe)
 		return false;
 	say(list, entry,
@@ -168,9 +175,9 @@ struct findings lint(const struct tables *tables, const struct model *model,
 	size_t i;
 
 	for (i = 0; i < list->count; i++) {
-		const struct entry *entry = &list->entries[i];
+		const struct msr_allowlist_entry *entry = &list->entries[i];
 		const char *reason;
-		uint64_t denied = denied_bits(tables, model, entry->msr, entry->mask, &reason);
+		uint64_t denied = denied_bits(tables, model, entry->msr, entry->wmask, &reason);
 
 		if (denied) {
 			findings.denied++;

@@ -2,8 +2,8 @@
 /*
  * What the module does not look at: whether a list is wise.
  */
-#ifndef LINT_H
-#define LINT_H
+#ifndef ALLOWLIST_TOOL_LINT_H
+#define ALLOWLIST_TOOL_LINT_H
 
 #include "list.h"
 #include "tables.h"
@@ -21,4 +21,4 @@ struct findings lint(const struct tables *tables, const struct model *model,
 uint64_t denied_bits(const struct tables *tables, const struct model *model, uint32_t msr,
 		     uint64_t mask, const char **reason);
 
-#endif /* LINT_H */
+#endif /* ALLOWLIST_TOOL_LINT_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module's own parser is compiled in here, so that what it says and what this
- * says are the same.
+ * The module's own parser reads the text, so that both say the same of it.
  */
 
 #include <err.h>
@@ -10,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../msr_table.c"
+#include <linux/err.h>
 
 #include "../../lib/array.h"
+#include "../../msr_table.h"
 #include "list.h"
 
 static void refuse(struct list *list, int err, unsigned int line, const char *why)
@@ -25,18 +25,16 @@ static void refuse(struct list *list, int err, unsigned int line, const char *wh
 /* As far as the text can be read, whether or not the module takes it */
 static void add_entries(struct list *list, struct msr_text *text)
 {
-	struct msr_entry entry;
+	struct msr_allowlist_entry entry;
 
-	rewind_text(text);
-	while (read_entry(text, &entry) > 0) {
+	msr_text_rewind(text);
+	while (msr_text_next(text, &entry) > 0) {
 		list->entries = array_with_room(list->entries, list->count, sizeof(*list->entries));
-		if (!list->entries)
+		list->lines = array_with_room(list->lines, list->count, sizeof(*list->lines));
+		if (!list->entries || !list->lines)
 			err(1, "%s", list->path);
-		list->entries[list->count++] = (struct entry){
-			.msr = entry.addr,
-			.mask = entry.wmask,
-			.line = text->entry_line,
-		};
+		list->entries[list->count] = entry;
+		list->lines[list->count++] = text->entry_line;
 	}
 }
 
@@ -102,5 +100,6 @@ void list_free(struct list *list)
 {
 	free(list->text);
 	free(list->entries);
+	free(list->lines);
 	*list = (struct list){ 0 };
 }

@@ -2,20 +2,16 @@
 /*
  * The text of an allowlist, read as the module reads it.
  */
-#ifndef LIST_H
-#define LIST_H
+#ifndef ALLOWLIST_TOOL_LIST_H
+#define ALLOWLIST_TOOL_LIST_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../msr_allowlist_entry.h"
+
 /* The longest that one write to the device takes */
 #define LIST_SIZE_MAX (128 * 1024 + 1)
-
-struct entry {
-	uint32_t msr;
-	uint64_t mask;
-	unsigned int line; /* that the address is on */
-};
 
 /**
  * struct list - a text, and what the module would say of it
@@ -23,6 +19,7 @@ struct entry {
  * @text:	all of it, and a NUL
  * @size:	how long it is, without that
  * @entries:	as far as it can be read; also those that are listed twice
+ * @lines:	the line that the address of each is on
  * @count:	number of @entries
  * @err:	0, or the negative errno of the write
  * @line:	with @err: the line that is wrong, or 0 for all of it
@@ -32,7 +29,8 @@ struct list {
 	const char *path;
 	char *text;
 	size_t size;
-	struct entry *entries;
+	struct msr_allowlist_entry *entries;
+	unsigned int *lines;
 	size_t count;
 	int err;
 	unsigned int line;
@@ -47,4 +45,4 @@ void list_parse(struct list *list, const char *path, char *text, size_t size);
 
 void list_free(struct list *list);
 
-#endif /* LIST_H */
+#endif /* ALLOWLIST_TOOL_LIST_H */

@@ -49,7 +49,7 @@ static int read_back(const struct list *list)
 	same = in_force.count == list->count;
 	for (i = 0; same && i < list->count; i++)
 		same = in_force.entries[i].msr == list->entries[i].msr &&
-		       in_force.entries[i].mask == list->entries[i].mask;
+		       in_force.entries[i].wmask == list->entries[i].wmask;
 	if (!same)
 		warnx("%s: what is in force is not %s", ALLOWLIST_PATH, list->path);
 	allowlist_free(&in_force);
@@ -101,7 +101,7 @@ int command_show(const struct options *options)
 	}
 	for (i = 0; i < list.count; i++)
 		print_entry(options, processor.known, "", list.entries[i].msr,
-			    list.entries[i].mask);
+			    list.entries[i].wmask);
 	allowlist_free(&list);
 	return GOOD;
 }
@@ -193,7 +193,7 @@ static int report(const struct options *options, const struct model *model,
 	size_t i;
 
 	for (i = 0; i < probe->list.count; i++) {
-		const struct allowlist_entry *entry = &probe->list.entries[i];
+		const struct msr_allowlist_entry *entry = &probe->list.entries[i];
 		struct cpus cpus;
 
 		if (lacking(probe, i, &cpus))
@@ -206,7 +206,7 @@ static int report(const struct options *options, const struct model *model,
 		}
 		/* What some CPUs have stays. */
 		if (options->prune && cpus_count(&cpus) < probe->nr_cpus)
-			print_entry(options, model, "", entry->msr, entry->mask);
+			print_entry(options, model, "", entry->msr, entry->wmask);
 	}
 	return status;
 }

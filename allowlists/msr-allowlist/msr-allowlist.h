@@ -2,8 +2,8 @@
 /*
  * msr-allowlist: its options, and its commands.
  */
-#ifndef MSR_ALLOWLIST_H
-#define MSR_ALLOWLIST_H
+#ifndef ALLOWLIST_TOOL_MSR_ALLOWLIST_H
+#define ALLOWLIST_TOOL_MSR_ALLOWLIST_H
 
 #include <stdbool.h>
 
@@ -71,4 +71,4 @@ void print_entry(const struct options *options, const struct model *model, const
 /* Says what the module would refuse, if it would. */
 void say_refused(const struct list *list);
 
-#endif /* MSR_ALLOWLIST_H */
+#endif /* ALLOWLIST_TOOL_MSR_ALLOWLIST_H */

@@ -3,8 +3,8 @@
  * What is known of registers: the tables `models`, `registers` and `denied`, which say
  * themselves how they are laid out.
  */
-#ifndef TABLES_H
-#define TABLES_H
+#ifndef ALLOWLIST_TOOL_TABLES_H
+#define ALLOWLIST_TOOL_TABLES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -84,4 +84,4 @@ const struct reg *tables_reg(const struct tables *tables, const struct model *mo
 #define REG_NAME_SIZE 64
 void reg_name(const struct reg *reg, uint32_t msr, char *name);
 
-#endif /* TABLES_H */
+#endif /* ALLOWLIST_TOOL_TABLES_H */

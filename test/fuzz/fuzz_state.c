@@ -5,7 +5,13 @@
  * when it is written and read again.
  */
 
-#include "../../msrsave/state_text.c"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../msrsave/state.h"
 
 /* Says what is wrong, and ends. */
 static void need(bool met, const char *what)
@@ -19,7 +25,7 @@ static void need(bool met, const char *what)
 static void check_values(const struct state *state)
 {
 	const struct state_value *value, *before = NULL;
-	const struct allowlist_entry *entry, *last = NULL;
+	const struct msr_allowlist_entry *entry, *last = NULL;
 	size_t i;
 
 	need(!cpus_empty(&state->cpus), "there are CPUs");
@@ -27,8 +33,8 @@ static void check_values(const struct state *state)
 	for (i = 0; i < state->count; i++) {
 		value = &state->values[i];
 		entry = allowlist_find(&state->list, value->msr);
-		need(entry && entry->mask, "the register can be written");
-		need(!(value->value & ~entry->mask), "the value is within the mask");
+		need(entry && entry->wmask, "the register can be written");
+		need(!(value->value & ~entry->wmask), "the value is within the mask");
 		need(!value->absent || !value->value, "what is absent has no value");
 		need(cpus_has(&state->cpus, value->cpu), "the CPU is one of those saved");
 		need(!last || entry >= last, "registers are in the order of the list");
@@ -72,13 +78,13 @@ static void check_text(const char *text, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	char *text = malloc(size + CRC_LINE_LEN + 1);
+	char *text = malloc(size + STATE_CRC_LINE_LEN + 1);
 
 	memcpy(text, bytes, size);
 	text[size] = '\0';
 	check_text(text, size);
-	sprintf(text + size, CRC_KEY "0x%08" PRIX32 "\n", crc32(text, size));
-	check_text(text, size + CRC_LINE_LEN);
+	sprintf(text + size, STATE_CRC_KEY "0x%08" PRIX32 "\n", state_crc32(text, size));
+	check_text(text, size + STATE_CRC_LINE_LEN);
 	free(text);
 	return 0;
 }

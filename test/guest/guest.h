@@ -3,16 +3,13 @@
  * What the tests in the guest have in common. Each test starts from a loaded
  * module and an empty list, and reads as the promise that it is named after.
  */
-#ifndef GUEST_H
-#define GUEST_H
+#ifndef TEST_GUEST_H
+#define TEST_GUEST_H
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "../../msr_safe.h"
 #include "../../msr_version.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#include "../harness.h"
 
 #define LIST_PATH "/dev/cpu/msr_allowlist"
 #define BATCH_PATH "/dev/cpu/msr_batch"
@@ -147,4 +141,4 @@ int unload_other(const char *name);
 /* The module is not loaded, and nothing tells that it has been. */
 void assert_nothing_left(void);
 
-#endif /* GUEST_H */
+#endif /* TEST_GUEST_H */

@@ -114,7 +114,7 @@ static void assert_twice(const char *text)
  * The first tests, since messages are limited to a few in some seconds, and
  * those that the other tests cause would use these up.
  */
-static void the_log_says_line_and_reason_of_a_syntax_error(void **state)
+TEST(the_log_says_line_and_reason_of_a_syntax_error, clear_list, clear_list)
 {
 	static const struct {
 		const char *text;
@@ -129,7 +129,6 @@ static void the_log_says_line_and_reason_of_a_syntax_error(void **state)
 	};
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
 		mark_log();
 		assert_int_equal(write_list(wrong[i].text), -1);
@@ -141,34 +140,31 @@ static void the_log_says_line_and_reason_of_a_syntax_error(void **state)
 	assert_int_equal(count_in_log("line 3: NUL byte"), 1);
 }
 
-static void the_log_says_line_and_reason_of_a_duplicate(void **state)
+TEST(the_log_says_line_and_reason_of_a_duplicate, clear_list, clear_list)
 {
-	(void)state;
 	mark_log();
 	assert_fails(write_list("0x10 0\n# again\n16 0\n0x11 0\n"), ENOTUNIQ);
 	assert_int_equal(count_in_log("line 3: address is listed twice"), 1);
 }
 
-static void the_log_says_that_a_list_is_too_long(void **state)
+TEST(the_log_says_that_a_list_is_too_long, clear_list, clear_list)
 {
 	static char text[131073 + 1];
 
-	(void)state;
 	mark_log();
 	assert_int_equal(write_bytes(text, sizeof(text)), -1);
 	assert_int_equal(count_in_log("over 131073 bytes"), 1);
 }
 
-static void the_log_is_quiet_about_a_good_list(void **state)
+TEST(the_log_is_quiet_about_a_good_list, clear_list, clear_list)
 {
-	(void)state;
 	mark_log();
 	load_list(OLD);
 	load_list("\n");
 	assert_int_equal(count_in_log("allowlist"), 0);
 }
 
-static void messages_are_limited_and_come_again_later(void **state)
+TEST(messages_are_limited_and_come_again_later, clear_list, clear_list)
 {
 	static const struct {
 		const char *text;
@@ -179,7 +175,6 @@ static void messages_are_limited_and_come_again_later(void **state)
 	};
 	unsigned int i, j;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
 		uint64_t start = now_ns();
 		uint64_t seconds;
@@ -234,11 +229,10 @@ static unsigned int messages(const char *list, const char *text)
 	return count_in_log(text);
 }
 
-static void a_dangerous_list_is_taken_with_one_warning_naming_its_registers(void **state)
+TEST(a_dangerous_list_is_taken_with_one_warning_naming_its_registers, clear_list, clear_list)
 {
 	const char *list = "0x402 1\n0xC0000082 0x1000\n0x10 0\n0x176 0xffffffffffffffff\n";
 
-	(void)state;
 	assert_int_equal(messages(list, "LSTAR"), 1);
 	assert_int_equal(messages(list, "0x176 SYSENTER_CS, ESP, EIP"), 1);
 	assert_int_equal(messages(list, "take over"), 1);
@@ -249,11 +243,10 @@ static void a_dangerous_list_is_taken_with_one_warning_naming_its_registers(void
 			     "0x00000176 0xFFFFFFFFFFFFFFFF\n");
 }
 
-static void each_dangerous_register_is_warned_of(void **state)
+TEST(each_dangerous_register_is_warned_of, clear_list, clear_list)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(takeover); i++) {
 		char list[64];
 
@@ -263,26 +256,24 @@ static void each_dangerous_register_is_warned_of(void **state)
 	}
 }
 
-static void one_warning_names_all_dangerous_registers(void **state)
+TEST(one_warning_names_all_dangerous_registers, clear_list, clear_list)
 {
 	char list[1024];
 	size_t len = 0;
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(takeover); i++)
 		len += snprintf(list + len, sizeof(list) - len, "%#x 1\n", takeover[i].msr);
 	for (i = 0; i < ARRAY_SIZE(takeover); i++)
 		assert_int_equal(messages(list, takeover[i].name), 1);
 }
 
-static void dangerous_registers_that_are_only_read_are_no_matter(void **state)
+TEST(dangerous_registers_that_are_only_read_are_no_matter, clear_list, clear_list)
 {
 	char list[1024] = "0x402 0xffffffffffffffff\n";
 	size_t len = strlen(list);
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(takeover); i++)
 		len += snprintf(list + len, sizeof(list) - len, "%#x 0\n", takeover[i].msr);
 	assert_int_equal(messages(list, "allowlist"), 0);
@@ -330,14 +321,13 @@ static bool expect_warning(const struct denied *rows, unsigned int count, uint32
 	return false;
 }
 
-static void a_denied_register_is_warned_of_when_the_table_says_takeover_or_memory(void **state)
+TEST(a_denied_register_is_warned_of_when_the_table_says_takeover_or_memory, clear_list, clear_list)
 {
 	static struct denied rows[256];
 	unsigned int count = read_denied(rows, ARRAY_SIZE(rows));
 	unsigned int wrong = 0;
 	unsigned int i, j;
 
-	(void)state;
 	assert_true(count > 150);
 	for (i = 0; i < count; i++) {
 		const struct denied *row = &rows[i];
@@ -377,9 +367,8 @@ static bool tainted(void)
 	return strtoul(text, NULL, 10) & 1 << 2;
 }
 
-static void only_a_dangerous_list_taints_the_kernel(void **state)
+TEST(only_a_dangerous_list_taints_the_kernel, clear_list, clear_list)
 {
-	(void)state;
 	if (!tainted()) {
 		load_list("0x402 0xff\n0xc0000082 0\n");
 		assert_false(tainted());
@@ -388,9 +377,8 @@ static void only_a_dangerous_list_taints_the_kernel(void **state)
 	assert_true(tainted());
 }
 
-static void a_writable_time_stamp_counter_is_warned_of(void **state)
+TEST(a_writable_time_stamp_counter_is_warned_of, clear_list, clear_list)
 {
-	(void)state;
 	assert_int_equal(messages("0x10 0x1\n", "time stamp counter"), 1);
 	assert_int_equal(messages("0x3b 0x1\n0x402 1\n", "time stamp counter"), 1);
 	assert_int_equal(messages("0x10 0\n0x3b 0\n", "allowlist"), 0);
@@ -398,9 +386,8 @@ static void a_writable_time_stamp_counter_is_warned_of(void **state)
 
 /* What is listed */
 
-static void a_list_reads_back_in_one_format_and_in_its_order(void **state)
+TEST(a_list_reads_back_in_one_format_and_in_its_order, clear_list, clear_list)
 {
-	(void)state;
 	load_list("# \"a list\"\r\n"
 		  "\r\n"
 		  "0x199\t0xffff # \"MSR_PERF_CTL\"\r\n"
@@ -418,12 +405,11 @@ static void a_list_reads_back_in_one_format_and_in_its_order(void **state)
 			     "0x00ABCDEF 0xFFFFFFFFFFFFFFFE\n");
 }
 
-static void the_output_can_be_written_back(void **state)
+TEST(the_output_can_be_written_back, clear_list, clear_list)
 {
 	char *text;
 	int fd;
 
-	(void)state;
 	load_list(OLD);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	text = read_on(fd, 4096);
@@ -434,72 +420,64 @@ static void the_output_can_be_written_back(void **state)
 	assert_old_in_force();
 }
 
-static void an_empty_list_reads_as_the_header_alone(void **state)
+TEST(an_empty_list_reads_as_the_header_alone, clear_list, clear_list)
 {
-	(void)state;
 	assert_nothing_listed();
 }
 
-static void comments_are_not_preserved(void **state)
+TEST(comments_are_not_preserved, clear_list, clear_list)
 {
-	(void)state;
 	load_list("# before\n0x402 0xff # \"MC0_ADDR\"\n0x10 0\n# after\n");
 	assert_output(old_output);
 }
 
-static void a_write_returns_its_count(void **state)
+TEST(a_write_returns_its_count, clear_list, clear_list)
 {
-	(void)state;
 	assert_int_equal(write_list(OLD), strlen(OLD));
 	assert_int_equal(write_list(OLD "# and a comment"), strlen(OLD "# and a comment"));
 	assert_int_equal(write_list("\n\n"), 2);
 }
 
-static void a_write_replaces_the_list_before(void **state)
+TEST(a_write_replaces_the_list_before, clear_list, clear_list)
 {
-	(void)state;
 	load_list("0x406 0xff\n");
 	load_list(OLD);
 	assert_old_in_force();
 }
 
-static void a_second_write_on_one_descriptor_replaces_the_first(void **state)
+TEST(a_second_write_on_one_descriptor_replaces_the_first, clear_list, clear_list)
 {
 	int fd = open_path(LIST_PATH, O_WRONLY);
 
-	(void)state;
 	assert_int_equal(write(fd, "0x406 0xff\n", 11), 11);
 	assert_int_equal(write(fd, OLD, strlen(OLD)), strlen(OLD));
 	close(fd);
 	assert_old_in_force();
 }
 
-static void appending_replaces_as_well(void **state)
+TEST(appending_replaces_as_well, clear_list, clear_list)
 {
 	int fd = open_path(LIST_PATH, O_WRONLY | O_APPEND);
 
-	(void)state;
 	load_list("0x406 0xff\n");
 	assert_int_equal(write(fd, OLD, strlen(OLD)), strlen(OLD));
 	close(fd);
 	assert_old_in_force();
 }
 
-static void opening_for_writing_changes_nothing(void **state)
+TEST(opening_for_writing_changes_nothing, clear_list, clear_list)
 {
-	(void)state;
 	load_list(OLD);
 	close(open_path(LIST_PATH, O_WRONLY | O_TRUNC));
 	close(open_path(LIST_PATH, O_RDWR));
 	assert_old_in_force();
 }
 
-static void one_or_two_bytes_of_white_space_clear_the_list(void **state)
+TEST(one_or_two_bytes_of_white_space_clear_the_list, clear_list, clear_list)
 {
 	static const char *const clears[] = { "\n", " ", "\t", "\r\n", "\n\n", " \n" };
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(clears); i++) {
 		load_list(OLD);
 		load_list(clears[i]);
@@ -507,9 +485,8 @@ static void one_or_two_bytes_of_white_space_clear_the_list(void **state)
 	}
 }
 
-static void echo_of_nothing_clears_the_list(void **state)
+TEST(echo_of_nothing_clears_the_list, clear_list, clear_list)
 {
-	(void)state;
 	load_list(OLD);
 	assert_int_equal(system("echo > " LIST_PATH), 0);
 	assert_nothing_listed();
@@ -517,9 +494,8 @@ static void echo_of_nothing_clears_the_list(void **state)
 
 /* Errors of write(2) */
 
-static void text_without_an_entry_is_enomsg(void **state)
+TEST(text_without_an_entry_is_enomsg, clear_list, clear_list)
 {
-	(void)state;
 	assert_refused("\n\n\n", ENOMSG);
 	assert_refused("   ", ENOMSG);
 	assert_refused("#", ENOMSG);
@@ -528,16 +504,14 @@ static void text_without_an_entry_is_enomsg(void **state)
 	assert_refused("", ENOMSG);
 }
 
-static void an_address_without_a_mask_is_eilseq(void **state)
+TEST(an_address_without_a_mask_is_eilseq, clear_list, clear_list)
 {
-	(void)state;
 	assert_refused("0x406 0xff\n0x10\n", EILSEQ);
 	assert_refused("1", EILSEQ);
 }
 
-static void what_is_not_a_number_is_einval(void **state)
+TEST(what_is_not_a_number_is_einval, clear_list, clear_list)
 {
-	(void)state;
 	assert_refused("0x406 0xff\nMSR 0\n", EINVAL);
 	assert_refused("0x406 0xff\n0x10 mask\n", EINVAL);
 	assert_refused("0x406 -1\n", EINVAL);
@@ -545,31 +519,28 @@ static void what_is_not_a_number_is_einval(void **state)
 	assert_refused("x", EINVAL);
 }
 
-static void a_nul_byte_is_einval(void **state)
+TEST(a_nul_byte_is_einval, clear_list, clear_list)
 {
-	(void)state;
 	assert_refused_bytes("0x406 0xff\n", 12, EINVAL);
 	assert_refused_bytes("0x406\0000xff\n", 11, EINVAL);
 	assert_refused_bytes("# a\0b\n0x406 0\n", 14, EINVAL);
 	assert_refused_bytes("", 1, EINVAL);
 }
 
-static void a_number_that_is_too_large_is_erange(void **state)
+TEST(a_number_that_is_too_large_is_erange, clear_list, clear_list)
 {
-	(void)state;
 	assert_refused("0x406 0xff\n0x100000000 0\n", ERANGE);
 	assert_refused("0x406 0x10000000000000000\n", ERANGE);
 	assert_refused("18446744073709551616 0\n", ERANGE);
 }
 
-static void memory_that_is_not_there_is_efault(void **state)
+TEST(memory_that_is_not_there_is_efault, clear_list, clear_list)
 {
 	long page = sysconf(_SC_PAGESIZE);
 	char *memory =
 		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd;
 
-	(void)state;
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	munmap(memory + page, page);
 	memcpy(memory + page - 8, "0x406 1\n", 8);
@@ -587,11 +558,10 @@ static void memory_that_is_not_there_is_efault(void **state)
 	munmap(memory, page);
 }
 
-static void the_longest_text_is_131073_bytes(void **state)
+TEST(the_longest_text_is_131073_bytes, clear_list, clear_list)
 {
 	char *text = malloc(2 * MAX_TEXT);
 
-	(void)state;
 	memset(text, '\n', 2 * MAX_TEXT);
 	memcpy(text, OLD, strlen(OLD));
 	assert_int_equal(write_bytes(text, MAX_TEXT), MAX_TEXT);
@@ -604,19 +574,17 @@ static void the_longest_text_is_131073_bytes(void **state)
 	free(text);
 }
 
-static void a_duplicate_is_enotuniq_and_empties_the_list(void **state)
+TEST(a_duplicate_is_enotuniq_and_empties_the_list, clear_list, clear_list)
 {
-	(void)state;
 	assert_twice("0x406 0\n0x402 0\n0x406 1\n");
 	assert_twice("0x406 0\n1030 0\n");
 	assert_twice("0x402 0xff\n0x10 0\n0x11 0\n020 0\n");
 }
 
-static void a_write_at_an_offset_is_espipe(void **state)
+TEST(a_write_at_an_offset_is_espipe, clear_list, clear_list)
 {
 	int fd = open_path(LIST_PATH, O_WRONLY);
 
-	(void)state;
 	load_list(OLD);
 	assert_fails(pwrite(fd, "0x10 0", 6, 0), ESPIPE);
 	assert_fails(pwrite(fd, "0x10 0", 6, 8), ESPIPE);
@@ -626,13 +594,12 @@ static void a_write_at_an_offset_is_espipe(void **state)
 
 /* read(2) and llseek(2) */
 
-static void a_read_of_under_60_bytes_is_e2big(void **state)
+TEST(a_read_of_under_60_bytes_is_e2big, clear_list, clear_list)
 {
 	char text[4096];
 	size_t size;
 	int fd;
 
-	(void)state;
 	load_list(OLD);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	for (size = 0; size < MIN_READ; size++)
@@ -643,12 +610,11 @@ static void a_read_of_under_60_bytes_is_e2big(void **state)
 	close(fd);
 }
 
-static void reads_of_60_bytes_give_the_whole_list(void **state)
+TEST(reads_of_60_bytes_give_the_whole_list, clear_list, clear_list)
 {
 	char text[MIN_READ];
 	int fd;
 
-	(void)state;
 	fd = open_path(LIST_PATH, O_RDONLY);
 	assert_reads_on(fd, MIN_READ, HEADER);
 	close(fd);
@@ -661,12 +627,11 @@ static void reads_of_60_bytes_give_the_whole_list(void **state)
 	close(fd);
 }
 
-static void the_file_can_be_sought_in_and_read_again(void **state)
+TEST(the_file_can_be_sought_in_and_read_again, clear_list, clear_list)
 {
 	const off_t header = strlen(HEADER);
 	int fd;
 
-	(void)state;
 	load_list(OLD);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
@@ -687,12 +652,11 @@ static void the_file_can_be_sought_in_and_read_again(void **state)
 	close(fd);
 }
 
-static void pread_reads_from_where_it_is_told(void **state)
+TEST(pread_reads_from_where_it_is_told, clear_list, clear_list)
 {
 	char text[256];
 	int fd;
 
-	(void)state;
 	load_list(OLD);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	assert_int_equal(pread(fd, text, sizeof(text), 22), strlen(old_output) - 22);
@@ -701,11 +665,10 @@ static void pread_reads_from_where_it_is_told(void **state)
 	close(fd);
 }
 
-static void other_ways_of_seeking_are_einval(void **state)
+TEST(other_ways_of_seeking_are_einval, clear_list, clear_list)
 {
 	int fd;
 
-	(void)state;
 	load_list(OLD);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	assert_fails(lseek(fd, 0, SEEK_END), EINVAL);
@@ -717,14 +680,13 @@ static void other_ways_of_seeking_are_einval(void **state)
 	close(fd);
 }
 
-static void an_open_descriptor_reads_the_list_it_was_opened_on(void **state)
+TEST(an_open_descriptor_reads_the_list_it_was_opened_on, clear_list, clear_list)
 {
 	char first[MIN_READ];
 	char *rest;
 	ssize_t got;
 	int fd;
 
-	(void)state;
 	load_list(OLD);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	load_list("0x406 0\n");
@@ -767,12 +729,11 @@ static void many(char **list, char **output)
 	}
 }
 
-static void thousands_of_entries_read_back(void **state)
+TEST(thousands_of_entries_read_back, clear_list, clear_list)
 {
 	char *list, *output;
 	int fd;
 
-	(void)state;
 	many(&list, &output);
 	load_list(list);
 	assert_output(output);
@@ -787,14 +748,13 @@ static void thousands_of_entries_read_back(void **state)
 }
 
 /* Listed ones and, between them, others that are not; reads and then writes */
-static void thousands_of_entries_are_each_judged_in_a_batch(void **state)
+TEST(thousands_of_entries_are_each_judged_in_a_batch, clear_list, clear_list)
 {
 	static struct msr_batch_op ops[4 * MANY];
 	unsigned int cpus = cpus_online();
 	char *list, *output;
 	unsigned int i;
 
-	(void)state;
 	many(&list, &output);
 	load_list(list);
 	free(list);
@@ -822,14 +782,13 @@ static void thousands_of_entries_are_each_judged_in_a_batch(void **state)
 	}
 }
 
-static void thousands_of_entries_are_each_judged_by_pread(void **state)
+TEST(thousands_of_entries_are_each_judged_by_pread, clear_list, clear_list)
 {
 	int fd = open_cpu(1, "msr_safe", O_RDONLY);
 	char *list, *output;
 	unsigned int i;
 	uint64_t value;
 
-	(void)state;
 	assert_true(fd >= 0);
 	many(&list, &output);
 	load_list(list);
@@ -842,7 +801,7 @@ static void thousands_of_entries_are_each_judged_by_pread(void **state)
 	close(fd);
 }
 
-static void as_many_entries_as_the_longest_text_holds_are_taken(void **state)
+TEST(as_many_entries_as_the_longest_text_holds_are_taken, clear_list, clear_list)
 {
 	char *list = malloc(MAX_TEXT + 32);
 	char *output = malloc(20000 * 30 + 64);
@@ -850,7 +809,6 @@ static void as_many_entries_as_the_longest_text_holds_are_taken(void **state)
 	unsigned int count = 0;
 	size_t in = 0;
 
-	(void)state;
 	for (;;) {
 		int more = sprintf(list + in, "%u %u ", count, count % 10);
 
@@ -869,7 +827,7 @@ static void as_many_entries_as_the_longest_text_holds_are_taken(void **state)
 
 /* Accesses under a list */
 
-static void the_mask_of_a_batch_is_that_of_the_list(void **state)
+TEST(the_mask_of_a_batch_is_that_of_the_list, clear_list, clear_list)
 {
 	struct msr_batch_op ops[] = {
 		read_op(0, STORE_A),
@@ -878,7 +836,6 @@ static void the_mask_of_a_batch_is_that_of_the_list(void **state)
 		read_op(0, STORE_B),
 	};
 
-	(void)state;
 	load_list("0x402 0x0123456789abcdef\n0x10 0\n");
 	assert_fails(run_batch(ops, ARRAY_SIZE(ops)), EACCES);
 	assert_true(ops[0].wmask == 0x0123456789abcdef && ops[0].err == 0);
@@ -887,14 +844,13 @@ static void the_mask_of_a_batch_is_that_of_the_list(void **state)
 	assert_true(ops[3].wmask == 0 && ops[3].err == -EACCES);
 }
 
-static void a_new_list_counts_for_descriptors_that_are_open(void **state)
+TEST(a_new_list_counts_for_descriptors_that_are_open, clear_list, clear_list)
 {
 	int cpu = open_cpu(0, "msr_safe", O_RDWR);
 	int batch = open_path(BATCH_PATH, O_RDONLY);
 	struct msr_batch_op op = read_op(0, STORE_A);
 	uint64_t value = 0;
 
-	(void)state;
 	assert_fails(pread(cpu, &value, 8, STORE_A), EACCES);
 	load_list("0x402 0xff\n");
 	assert_int_equal(pread(cpu, &value, 8, STORE_A), 8);
@@ -912,11 +868,10 @@ static void a_new_list_counts_for_descriptors_that_are_open(void **state)
 
 /* Who may */
 
-static void the_node_is_for_root_alone(void **state)
+TEST(the_node_is_for_root_alone, clear_list, clear_list)
 {
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(stat(LIST_PATH, &st), 0);
 	assert_int_equal(st.st_mode, S_IFCHR | 0600);
 	assert_int_equal(st.st_uid, 0);
@@ -939,9 +894,8 @@ static int node_for_root(void **state)
 	return chmod(LIST_PATH, 0600);
 }
 
-static void a_user_without_file_permission_gets_eacces(void **state)
+TEST(a_user_without_file_permission_gets_eacces, clear_list, node_for_root)
 {
-	(void)state;
 	assert_user_opens(O_RDONLY, EACCES);
 	assert_user_opens(O_WRONLY, EACCES);
 	assert_user_opens(O_RDWR, EACCES);
@@ -968,20 +922,18 @@ static int write_then_read(void *arg)
 	return strcmp(text, old_output) ? 3 : 0;
 }
 
-static void a_user_with_file_permission_needs_nothing_else(void **state)
+TEST(a_user_with_file_permission_needs_nothing_else, clear_list, node_for_root)
 {
-	(void)state;
 	assert_int_equal(chmod(LIST_PATH, 0666), 0);
 	assert_int_equal(in_child(true, write_then_read, NULL), 0);
 	assert_old_in_force();
 }
 
-static void a_descriptor_does_what_it_was_opened_for(void **state)
+TEST(a_descriptor_does_what_it_was_opened_for, clear_list, clear_list)
 {
 	char text[4096];
 	int fd;
 
-	(void)state;
 	load_list(OLD);
 	fd = open_path(LIST_PATH, O_WRONLY);
 	assert_fails(read(fd, text, sizeof(text)), EBADF);
@@ -1092,7 +1044,7 @@ static int keep_accessing(unsigned int i)
 	return 0;
 }
 
-static void every_reader_sees_one_whole_list_while_writers_replace_it(void **state)
+TEST(every_reader_sees_one_whole_list_while_writers_replace_it, clear_list, clear_list)
 {
 	static int (*const works[])(unsigned int i) = {
 		keep_writing, keep_reading, keep_accessing,
@@ -1102,7 +1054,6 @@ static void every_reader_sees_one_whole_list_while_writers_replace_it(void **sta
 	unsigned int failed = 0;
 	unsigned int i;
 
-	(void)state;
 	make_swapped();
 	for (i = 0; i < ARRAY_SIZE(works); i++) {
 		pids[i] = fork();
@@ -1126,65 +1077,4 @@ static void every_reader_sees_one_whole_list_while_writers_replace_it(void **sta
 	}
 	free_swapped();
 	assert_int_equal(failed, 0);
-}
-
-#define promise(function) cmocka_unit_test_setup_teardown(function, clear_list, clear_list)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		promise(the_log_says_line_and_reason_of_a_syntax_error),
-		promise(the_log_says_line_and_reason_of_a_duplicate),
-		promise(the_log_says_that_a_list_is_too_long),
-		promise(the_log_is_quiet_about_a_good_list),
-		promise(messages_are_limited_and_come_again_later),
-		promise(only_a_dangerous_list_taints_the_kernel),
-		promise(a_dangerous_list_is_taken_with_one_warning_naming_its_registers),
-		promise(each_dangerous_register_is_warned_of),
-		promise(one_warning_names_all_dangerous_registers),
-		promise(a_denied_register_is_warned_of_when_the_table_says_takeover_or_memory),
-		promise(dangerous_registers_that_are_only_read_are_no_matter),
-		promise(a_writable_time_stamp_counter_is_warned_of),
-		promise(a_list_reads_back_in_one_format_and_in_its_order),
-		promise(the_output_can_be_written_back),
-		promise(an_empty_list_reads_as_the_header_alone),
-		promise(comments_are_not_preserved),
-		promise(a_write_returns_its_count),
-		promise(a_write_replaces_the_list_before),
-		promise(a_second_write_on_one_descriptor_replaces_the_first),
-		promise(appending_replaces_as_well),
-		promise(opening_for_writing_changes_nothing),
-		promise(one_or_two_bytes_of_white_space_clear_the_list),
-		promise(echo_of_nothing_clears_the_list),
-		promise(text_without_an_entry_is_enomsg),
-		promise(an_address_without_a_mask_is_eilseq),
-		promise(what_is_not_a_number_is_einval),
-		promise(a_nul_byte_is_einval),
-		promise(a_number_that_is_too_large_is_erange),
-		promise(memory_that_is_not_there_is_efault),
-		promise(the_longest_text_is_131073_bytes),
-		promise(a_duplicate_is_enotuniq_and_empties_the_list),
-		promise(a_write_at_an_offset_is_espipe),
-		promise(a_read_of_under_60_bytes_is_e2big),
-		promise(reads_of_60_bytes_give_the_whole_list),
-		promise(the_file_can_be_sought_in_and_read_again),
-		promise(pread_reads_from_where_it_is_told),
-		promise(other_ways_of_seeking_are_einval),
-		promise(an_open_descriptor_reads_the_list_it_was_opened_on),
-		promise(thousands_of_entries_read_back),
-		promise(thousands_of_entries_are_each_judged_in_a_batch),
-		promise(thousands_of_entries_are_each_judged_by_pread),
-		promise(as_many_entries_as_the_longest_text_holds_are_taken),
-		promise(the_mask_of_a_batch_is_that_of_the_list),
-		promise(a_new_list_counts_for_descriptors_that_are_open),
-		promise(the_node_is_for_root_alone),
-		cmocka_unit_test_setup_teardown(a_user_without_file_permission_gets_eacces,
-						clear_list, node_for_root),
-		cmocka_unit_test_setup_teardown(a_user_with_file_permission_needs_nothing_else,
-						clear_list, node_for_root),
-		promise(a_descriptor_does_what_it_was_opened_for),
-		promise(every_reader_sees_one_whole_list_while_writers_replace_it),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,21 +52,19 @@ static int batch_ioctl(unsigned int numops, uint32_t version, struct msr_batch_o
 	return result;
 }
 
-static void the_node_is_0600(void **state)
+TEST(the_node_is_0600, load_the_list, NULL)
 {
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(stat(BATCH_PATH, &st), 0);
 	assert_int_equal(st.st_mode, S_IFCHR | 0600);
 }
 
-static void reads_are_of_the_registers_on_their_cpus(void **state)
+TEST(reads_are_of_the_registers_on_their_cpus, load_the_list, NULL)
 {
 	struct msr_batch_op ops[8];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		poke(i % 4, i < 4 ? STORE_A : STORE_B, 0x1111111100000000 + i);
 		ops[i] = read_op(i % 4, i < 4 ? STORE_A : STORE_B);
@@ -80,12 +78,11 @@ static void reads_are_of_the_registers_on_their_cpus(void **state)
 	}
 }
 
-static void writes_are_to_the_registers_on_their_cpus(void **state)
+TEST(writes_are_to_the_registers_on_their_cpus, load_the_list, NULL)
 {
 	struct msr_batch_op ops[4];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		ops[i] = write_op(i, STORE_A, 0xffeeddcc00000000 + i);
 	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
@@ -93,12 +90,11 @@ static void writes_are_to_the_registers_on_their_cpus(void **state)
 		assert_int_equal(peek(i, STORE_A), 0xffeeddcc00000000 + i);
 }
 
-static void a_masked_write_keeps_the_other_bits(void **state)
+TEST(a_masked_write_keeps_the_other_bits, load_the_list, NULL)
 {
 	struct msr_batch_op ops[4];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		poke(i, STORE_B, 0xaaaaaaaaaaaaaaaa);
 		ops[i] = write_op(i, STORE_B, 0x5555555555555555);
@@ -108,11 +104,10 @@ static void a_masked_write_keeps_the_other_bits(void **state)
 		assert_int_equal(peek(i, STORE_B), 0xaaaaaaaa5555aaaa);
 }
 
-static void a_write_reports_err_and_wmask_alone(void **state)
+TEST(a_write_reports_err_and_wmask_alone, load_the_list, NULL)
 {
 	struct msr_batch_op op = write_op(1, STORE_B, 0x5555555555555555);
 
-	(void)state;
 	poke(1, STORE_B, 0xaaaaaaaaaaaaaaaa);
 	op.err = 99;
 	assert_int_equal(run_batch(&op, 1), 0);
@@ -121,7 +116,7 @@ static void a_write_reports_err_and_wmask_alone(void **state)
 	assert_int_equal(op.msrdata, 0x5555555555555555);
 }
 
-static void wmask_is_that_of_the_list_on_reads_and_writes(void **state)
+TEST(wmask_is_that_of_the_list_on_reads_and_writes, load_the_list, NULL)
 {
 	struct msr_batch_op ops[] = {
 		read_op(0, STORE_A), write_op(0, STORE_A, 0), read_op(0, STORE_B),
@@ -130,7 +125,6 @@ static void wmask_is_that_of_the_list_on_reads_and_writes(void **state)
 	static const uint64_t masks[] = { UINT64_MAX, UINT64_MAX, 0xffff0000, 0, 0, 0 };
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		ops[i].wmask = 0x1234;
 	run_batch(ops, ARRAY_SIZE(ops));
@@ -138,12 +132,11 @@ static void wmask_is_that_of_the_list_on_reads_and_writes(void **state)
 		assert_int_equal(ops[i].wmask, masks[i]);
 }
 
-static void inputs_and_padding_stay_as_they_were(void **state)
+TEST(inputs_and_padding_stay_as_they_were, load_the_list, NULL)
 {
 	struct msr_batch_op ops[20], before[20];
 	unsigned int i;
 
-	(void)state;
 	memset(ops, 0xa5, sizeof(ops));
 	for (i = 0; i < ARRAY_SIZE(ops); i++) {
 		ops[i].cpu = i % 4;
@@ -160,7 +153,7 @@ static void inputs_and_padding_stay_as_they_were(void **state)
 }
 
 /* One of each: what the list has to say, and the CPU. */
-static void every_operation_is_executed_and_has_its_own_err(void **state)
+TEST(every_operation_is_executed_and_has_its_own_err, load_the_list, NULL)
 {
 	struct msr_batch_op ops[] = {
 		write_op(0, STORE_A, 1),     write_op(1, FAULTING, UINT64_C(1) << 40),
@@ -175,7 +168,6 @@ static void every_operation_is_executed_and_has_its_own_err(void **state)
 	};
 	unsigned int i;
 
-	(void)state;
 	poke(1, STORE_C, 0x77);
 	poke(1, STORE_D, 0x77);
 	assert_fails(run_batch(ops, ARRAY_SIZE(ops)), EIO);
@@ -190,7 +182,7 @@ static void every_operation_is_executed_and_has_its_own_err(void **state)
 	assert_int_equal(ops[11].msrdata, 0x77);
 }
 
-static void the_first_error_in_array_order_is_returned(void **state)
+TEST(the_first_error_in_array_order_is_returned, load_the_list, NULL)
 {
 	static const struct {
 		struct msr_batch_op op;
@@ -204,7 +196,6 @@ static void the_first_error_in_array_order_is_returned(void **state)
 	struct msr_batch_op ops[40];
 	unsigned int i, j, first;
 
-	(void)state;
 	/* Each kind first, the others behind it, in a small batch and a larger one */
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		for (first = 0; first < 30; first += 7) {
@@ -219,23 +210,21 @@ static void the_first_error_in_array_order_is_returned(void **state)
 	}
 }
 
-static void a_read_that_failed_leaves_msrdata(void **state)
+TEST(a_read_that_failed_leaves_msrdata, load_the_list, NULL)
 {
 	struct msr_batch_op ops[] = { read_op(0, STORE_D), read_op(999, STORE_A) };
 
-	(void)state;
 	ops[0].msrdata = ops[1].msrdata = 0x1234;
 	assert_fails(run_batch(ops, 2), EACCES);
 	assert_int_equal(ops[0].msrdata, 0x1234);
 	assert_int_equal(ops[1].msrdata, 0x1234);
 }
 
-static void an_offline_cpu_is_enxio_and_the_others_are_executed(void **state)
+TEST(an_offline_cpu_is_enxio_and_the_others_are_executed, load_the_list, all_cpus_on)
 {
 	struct msr_batch_op ops[60];
 	unsigned int i;
 
-	(void)state;
 	assert_int_equal(set_online(LAST_CPU, false), 0);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		ops[i] = read_op(i % 4, CPU_NUMBER);
@@ -254,7 +243,7 @@ static void an_offline_cpu_is_enxio_and_the_others_are_executed(void **state)
 }
 
 /* A batch for the caller's CPU, for one other, and for all go different ways. */
-static void order_is_kept_on_each_cpu(void **state)
+TEST(order_is_kept_on_each_cpu, load_the_list, unpin)
 {
 	static const unsigned int cpus[][4] = {
 		{ 1, 1, 1, 1 },
@@ -265,7 +254,6 @@ static void order_is_kept_on_each_cpu(void **state)
 	const unsigned int count = 20000;
 	unsigned int i, way;
 
-	(void)state;
 	pin_to(1);
 	for (way = 0; way < ARRAY_SIZE(cpus); way++) {
 		/* Each write is read back by the next operation on its CPU. */
@@ -280,12 +268,11 @@ static void order_is_kept_on_each_cpu(void **state)
 	}
 }
 
-static void a_hundred_thousand_operations_are_served_in_one_call(void **state)
+TEST(a_hundred_thousand_operations_are_served_in_one_call, load_the_list, NULL)
 {
 	const unsigned int count = 100000;
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < count; i++)
 		many[i] = read_op(i % 4, CPU_NUMBER);
 	many[77777].msr = STORE_D;
@@ -297,11 +284,10 @@ static void a_hundred_thousand_operations_are_served_in_one_call(void **state)
 	}
 }
 
-static void as_many_operations_as_the_header_says_are_served(void **state)
+TEST(as_many_operations_as_the_header_says_are_served, load_the_list, NULL)
 {
 	unsigned int i;
 
-	(void)state;
 	assert_int_equal(MSR_BATCH_MAX_OPS, MAX_OPS);
 	for (i = 0; i < MAX_OPS; i++)
 		many[i] = read_op(2, CPU_NUMBER);
@@ -331,12 +317,11 @@ static unsigned long interrupts_of(unsigned int cpu)
  * It takes milliseconds, so at 50 microseconds a visit it takes many. No test of
  * how long each is: that is up to whatever the build machine does meanwhile.
  */
-static void a_large_batch_is_executed_in_many_visits(void **state)
+TEST(a_large_batch_is_executed_in_many_visits, load_the_list, unpin)
 {
 	unsigned long before;
 	unsigned int i, way;
 
-	(void)state;
 	pin_to(1);
 	for (way = 0; way < 2; way++) {
 		for (i = 0; i < MAX_OPS; i++)
@@ -347,12 +332,11 @@ static void a_large_batch_is_executed_in_many_visits(void **state)
 	}
 }
 
-static void a_batch_that_is_refused_interrupts_nobody(void **state)
+TEST(a_batch_that_is_refused_interrupts_nobody, load_the_list, unpin)
 {
 	unsigned long before;
 	unsigned int i;
 
-	(void)state;
 	pin_to(1);
 	for (i = 0; i < MAX_OPS; i++)
 		many[i] = read_op(2, STORE_D);
@@ -364,11 +348,10 @@ static void a_batch_that_is_refused_interrupts_nobody(void **state)
 		assert_int_equal(many[i].err, -EACCES);
 }
 
-static void more_operations_are_e2big(void **state)
+TEST(more_operations_are_e2big, load_the_list, NULL)
 {
 	unsigned int i;
 
-	(void)state;
 	poke(0, STORE_A, 0);
 	for (i = 0; i < MAX_OPS + 1; i++)
 		many[i] = write_op(0, STORE_A, 1);
@@ -377,18 +360,16 @@ static void more_operations_are_e2big(void **state)
 	assert_int_equal(peek(0, STORE_A), 0);
 }
 
-static void no_operations_are_einval(void **state)
+TEST(no_operations_are_einval, load_the_list, NULL)
 {
-	(void)state;
 	assert_fails(run_batch(many, 0), EINVAL);
 }
 
-static void a_descriptor_not_open_for_reading_is_ebadf(void **state)
+TEST(a_descriptor_not_open_for_reading_is_ebadf, load_the_list, NULL)
 {
 	struct msr_batch_op op = read_op(0, STORE_A);
 	int fd = open_path(BATCH_PATH, O_WRONLY);
 
-	(void)state;
 	assert_fails(run_batch_fd(fd, &op, 1), EBADF);
 	close(fd);
 	fd = open_path(BATCH_PATH, O_RDWR);
@@ -396,13 +377,12 @@ static void a_descriptor_not_open_for_reading_is_ebadf(void **state)
 	close(fd);
 }
 
-static void another_command_is_enotty(void **state)
+TEST(another_command_is_enotty, load_the_list, NULL)
 {
 	struct msr_batch_op op = read_op(0, STORE_A);
 	struct msr_batch_array batch = { .numops = 1, .ops = &op };
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 
-	(void)state;
 	assert_fails(ioctl(fd, _IOWR('c', 0xA3, struct msr_batch_array), &batch), ENOTTY);
 	assert_fails(ioctl(fd, _IOW('c', 0xA2, struct msr_batch_array), &batch), ENOTTY);
 	assert_fails(ioctl(fd, _IOWR('c', 0xA2, uint32_t), &batch), ENOTTY);
@@ -421,13 +401,12 @@ static long ioctl_of_32_bits(int fd, unsigned long cmd, void *arg)
 	return result;
 }
 
-static void a_32_bit_program_is_enotty(void **state)
+TEST(a_32_bit_program_is_enotty, load_the_list, NULL)
 {
 	struct msr_batch_array *batch = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 					     MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 
-	(void)state;
 	batch->numops = 1;
 	batch->ops = (struct msr_batch_op *)(batch + 1);
 	*batch->ops = read_op(0, STORE_A);
@@ -440,13 +419,12 @@ static void a_32_bit_program_is_enotty(void **state)
 	munmap(batch, 4096);
 }
 
-static void a_batch_that_cannot_be_read_is_efault_and_executes_nothing(void **state)
+TEST(a_batch_that_cannot_be_read_is_efault_and_executes_nothing, load_the_list, NULL)
 {
 	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct msr_batch_op *ops = (struct msr_batch_op *)(pages + 4096) - 2;
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 
-	(void)state;
 	assert_fails(ioctl(fd, X86_IOC_MSR_BATCH, no_memory()), EFAULT);
 	close(fd);
 	assert_fails(run_batch(no_memory(), 1), EFAULT);
@@ -463,12 +441,11 @@ static void a_batch_that_cannot_be_read_is_efault_and_executes_nothing(void **st
 	munmap(pages, 4096);
 }
 
-static void a_batch_that_cannot_be_written_back_is_efault(void **state)
+TEST(a_batch_that_cannot_be_written_back_is_efault, load_the_list, NULL)
 {
 	struct msr_batch_op *ops =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	(void)state;
 	ops[0] = write_op(0, STORE_A, 0x1357);
 	assert_int_equal(mprotect(ops, 4096, PROT_READ), 0);
 	assert_fails(run_batch(ops, 1), EFAULT);
@@ -476,18 +453,17 @@ static void a_batch_that_cannot_be_written_back_is_efault(void **state)
 	munmap(ops, 4096);
 }
 
-static void versions_that_are_served(void **state)
+TEST(versions_that_are_served, load_the_list, NULL)
 {
 	static const uint32_t served[] = { 0, 0x020000, 0x020001, 0x0200ff };
 	struct msr_batch_op op = read_op(0, STORE_A);
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(served); i++)
 		assert_int_equal(batch_ioctl(1, served[i], &op), 0);
 }
 
-static void other_versions_are_enoprotoopt_and_execute_nothing(void **state)
+TEST(other_versions_are_enoprotoopt_and_execute_nothing, load_the_list, NULL)
 {
 	static const uint32_t refused[] = {
 		0x010000, 0x0100ff, 0x010800, 0x01ff00, 0x020100,
@@ -496,7 +472,6 @@ static void other_versions_are_enoprotoopt_and_execute_nothing(void **state)
 	struct msr_batch_op op = write_op(0, STORE_A, 1);
 	unsigned int i;
 
-	(void)state;
 	poke(0, STORE_A, 0x77);
 	for (i = 0; i < ARRAY_SIZE(refused); i++)
 		assert_fails(batch_ioctl(1, refused[i], &op), ENOPROTOOPT);
@@ -504,7 +479,7 @@ static void other_versions_are_enoprotoopt_and_execute_nothing(void **state)
 }
 
 /* What programs that know of no version leave in its place; see msr_safe.h */
-static void a_word_that_is_no_version_is_served(void **state)
+TEST(a_word_that_is_no_version_is_served, load_the_list, NULL)
 {
 	static const uint32_t words[] = {
 		1,	    8,		0xA5,	    0x55fb,	0x7f28,	    0xffff,	0x01000000,
@@ -513,7 +488,6 @@ static void a_word_that_is_no_version_is_served(void **state)
 	struct msr_batch_op op = read_op(0, STORE_A);
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		assert_int_equal(batch_ioctl(1, words[i], &op), 0);
 }
@@ -539,27 +513,24 @@ static int user_runs_a_batch(void *arg)
 	return ops[0].err == 0 && ops[1].msrdata == 0x4321 && ops[2].err == -EACCES ? 0 : 2;
 }
 
-static void a_user_without_file_permission_cannot_open(void **state)
+TEST(a_user_without_file_permission_cannot_open, load_the_list, NULL)
 {
-	(void)state;
 	assert_int_equal(in_child(true, user_opens, NULL), EACCES);
 }
 
-static void a_user_with_file_permission_needs_no_capability(void **state)
+TEST(a_user_with_file_permission_needs_no_capability, load_the_list, NULL)
 {
-	(void)state;
 	assert_int_equal(chown(BATCH_PATH, 0, 1000), 0);
 	assert_int_equal(chmod(BATCH_PATH, 0640), 0);
 	assert_int_equal(in_child(true, user_runs_a_batch, NULL), 0);
 	assert_int_equal(chmod(BATCH_PATH, 0600), 0);
 }
 
-static void it_is_not_read_or_written(void **state)
+TEST(it_is_not_read_or_written, load_the_list, NULL)
 {
 	int fd = open_path(BATCH_PATH, O_RDWR);
 	char buf[64];
 
-	(void)state;
 	assert_fails(read(fd, buf, sizeof(buf)), EINVAL);
 	assert_fails(write(fd, buf, sizeof(buf)), EINVAL);
 	close(fd);
@@ -617,11 +588,10 @@ static unsigned int kill_in_a_batch(unsigned int nr_cpus, useconds_t after)
 	return executed ? interrupted : 0;
 }
 
-static void a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr(void **state)
+TEST(a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr, load_the_list, NULL)
 {
 	unsigned int nr_cpus;
 
-	(void)state;
 	for (nr_cpus = 1; nr_cpus <= 4; nr_cpus += 3) {
 		useconds_t after = 1000;
 		unsigned int tries = 0;
@@ -634,42 +604,4 @@ static void a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr(void **s
 	}
 }
 
-int main(void)
-{
-#define test(f) cmocka_unit_test_setup(f, load_the_list)
-#define test_then(f, g) cmocka_unit_test_setup_teardown(f, load_the_list, g)
-	const struct CMUnitTest tests[] = {
-		test(the_node_is_0600),
-		test(reads_are_of_the_registers_on_their_cpus),
-		test(writes_are_to_the_registers_on_their_cpus),
-		test(a_masked_write_keeps_the_other_bits),
-		test(a_write_reports_err_and_wmask_alone),
-		test(wmask_is_that_of_the_list_on_reads_and_writes),
-		test(inputs_and_padding_stay_as_they_were),
-		test(every_operation_is_executed_and_has_its_own_err),
-		test(the_first_error_in_array_order_is_returned),
-		test(a_read_that_failed_leaves_msrdata),
-		test_then(an_offline_cpu_is_enxio_and_the_others_are_executed, all_cpus_on),
-		test_then(order_is_kept_on_each_cpu, unpin),
-		test(a_hundred_thousand_operations_are_served_in_one_call),
-		test(as_many_operations_as_the_header_says_are_served),
-		test_then(a_large_batch_is_executed_in_many_visits, unpin),
-		test_then(a_batch_that_is_refused_interrupts_nobody, unpin),
-		test(more_operations_are_e2big),
-		test(no_operations_are_einval),
-		test(a_descriptor_not_open_for_reading_is_ebadf),
-		test(another_command_is_enotty),
-		test(a_32_bit_program_is_enotty),
-		test(a_batch_that_cannot_be_read_is_efault_and_executes_nothing),
-		test(a_batch_that_cannot_be_written_back_is_efault),
-		test(versions_that_are_served),
-		test(other_versions_are_enoprotoopt_and_execute_nothing),
-		test(a_word_that_is_no_version_is_served),
-		test(a_user_without_file_permission_cannot_open),
-		test(a_user_with_file_permission_needs_no_capability),
-		test(it_is_not_read_or_written),
-		test(a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr),
-	};
-
-	return cmocka_run_group_tests(tests, allocate, NULL);
-}
+TEST_PROGRAM(allocate, NULL)

@@ -5,18 +5,12 @@
  * or longer, until what it is about has happened often enough.
  */
 
-#include <grp.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "guest.h"
+#include "workers.h"
 
 #define SECONDS 3
-#define PATIENCE 400 /* seconds, for what must end but may be slow */
 #define MIB (UINT64_C(1) << 20)
 
 #define NR_CALLERS 16
@@ -24,10 +18,8 @@
 #define NR_THREADS 1000
 
 struct shared {
-	atomic_bool stop;
 	atomic_bool go;
 	atomic_uint ready;
-	atomic_uintptr_t wrong; /* a text of the program, which is in one place in all */
 	atomic_uint answers[NR_THREADS];
 	atomic_uint writes;
 	atomic_uint lists;
@@ -42,106 +34,9 @@ static struct shared *shared;
 static int batch_fd = -1;
 static int fds[NR_DESCRIPTORS];
 
-static pid_t children[64];
-static unsigned int nr_children;
-
-static uint64_t deadline(unsigned int seconds)
+static pid_t start_user(void (*function)(void *arg))
 {
-	return now_ns() + seconds * UINT64_C(1000000000);
-}
-
-/* In a child: what is wrong, for assert_children_content() to say */
-static void blame(const char *what)
-{
-	atomic_store(&shared->wrong, (uintptr_t)what);
-}
-
-/* A child that is gone when the test program is */
-static pid_t start_child(uid_t uid, const char *cgroup_procs, void (*function)(void))
-{
-	pid_t pid;
-
-	assert_true(nr_children < ARRAY_SIZE(children));
-	atomic_store(&shared->stop, false);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid) {
-		children[nr_children++] = pid;
-		return pid;
-	}
-	setpriority(PRIO_PROCESS, 0, 0);
-	if (cgroup_procs && write_file(cgroup_procs, "0"))
-		blame("a child cannot enter its cgroup");
-	if (uid && (setgroups(0, NULL) || setgid(uid) || setuid(uid)))
-		blame("a child cannot become a user");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	function();
-	_exit(0);
-}
-
-static pid_t start_user(void (*function)(void))
-{
-	return start_child(1000, NULL, function);
-}
-
-static bool ends_within(pid_t pid, unsigned int seconds)
-{
-	uint64_t end = deadline(seconds);
-	siginfo_t info = { 0 };
-
-	do {
-		usleep(1000);
-		if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT))
-			return false;
-	} while (!info.si_pid && now_ns() < end);
-	return info.si_pid == pid;
-}
-
-static void kill_children(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr_children; i++)
-		kill(children[i], SIGKILL);
-	while (nr_children)
-		waitpid(children[--nr_children], NULL, 0);
-}
-
-/* They have been told to stop, and do. */
-static void assert_children_content(void)
-{
-	const char *wrong;
-	unsigned int i;
-
-	atomic_store(&shared->stop, true);
-	for (i = 0; i < nr_children; i++)
-		assert_true(ends_within(children[i], PATIENCE));
-	kill_children();
-	wrong = (const char *)atomic_load(&shared->wrong);
-	if (wrong)
-		fail_msg("%s", wrong);
-}
-
-static pthread_barrier_t all_made;
-
-/* In a child: threads, which are told their numbers, until all have ended */
-static void run_threads(unsigned int count, void *(*function)(void *number))
-{
-	static pthread_t threads[NR_THREADS];
-	pthread_attr_t attr;
-	unsigned int i;
-
-	pthread_barrier_init(&all_made, NULL, count);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 64 << 10);
-	for (i = 0; i < count; i++) {
-		if (pthread_create(&threads[i], &attr, function, (void *)(uintptr_t)i)) {
-			blame("a thread cannot be made");
-			return;
-		}
-	}
-	while (i)
-		pthread_join(threads[--i], NULL);
+	return start_child(1000, NULL, function, NULL);
 }
 
 /* A number in a file of the kernel's: the one after the key, which begins a line */
@@ -219,9 +114,9 @@ static void *call_cpu_0(void *number)
 	uint64_t value;
 	bool done;
 
-	pthread_barrier_wait(&all_made);
+	wait_for_threads();
 	pin_to(1 + caller % 3);
-	while (!atomic_load(&shared->stop)) {
+	while (!stopping()) {
 		for (i = 0; i < ARRAY_SIZE(ops); i++)
 			ops[i] = read_op(i % cpus, FIRST_MSR + caller);
 		if (caller % 4)
@@ -236,16 +131,18 @@ static void *call_cpu_0(void *number)
 	return NULL;
 }
 
-static void run_callers(void)
+static void run_callers(void *arg)
 {
+	(void)arg;
 	run_threads(NR_CALLERS, call_cpu_0);
 }
 
 /* An idle CPU would serve calls without an interrupt. */
-static void keep_cpu_0_busy(void)
+static void keep_cpu_0_busy(void *arg)
 {
+	(void)arg;
 	pin_to(0);
-	while (!atomic_load(&shared->stop))
+	while (!stopping())
 		;
 }
 
@@ -363,13 +260,56 @@ static void read_trace(struct tally *tally)
 	fclose(file);
 }
 
-static void an_interrupt_serves_one_caller(void **state)
+/* A cgroup of the user's */
+#define CGROUP "/sys/fs/cgroup/bounds"
+
+/* The level of the console while it is quiet, and the log that is read meanwhile */
+static char console_level[64];
+static int log_fd = -1;
+
+static void loud_console(void)
+{
+	if (!console_level[0])
+		return;
+	/* Kernels that print from a thread do so by the level that there is then. */
+	sleep(1);
+	write_file("/proc/sys/kernel/printk", console_level);
+	write_file("/proc/sys/vm/oom_dump_tasks", "1");
+	console_level[0] = '\0';
+	close(log_fd);
+}
+
+static void close_descriptors(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_DESCRIPTORS; i++) {
+		if (fds[i] > 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+static int settle(void **state)
+{
+	unsigned int i;
+
+	end_workers();
+	close_descriptors();
+	for (i = 0; i < ARRAY_SIZE(events) && tracing; i++)
+		trace_event(events[i], false);
+	loud_console();
+	rmdir(CGROUP);
+	chmod(LIST_PATH, 0600);
+	return clear_list(state);
+}
+
+TEST(an_interrupt_serves_one_caller, NULL, settle)
 {
 	struct tally tally = { 0 };
 	unsigned int i, least = UINT32_MAX;
 	uint64_t end;
 
-	(void)state;
 	list_callers_registers();
 	trace_events();
 	fds[0] = open_cpu(0, "msr_safe", O_RDONLY);
@@ -383,7 +323,7 @@ static void an_interrupt_serves_one_caller(void **state)
 	while (now_ns() < end)
 		usleep(10000);
 	set_tracing(false);
-	assert_children_content();
+	assert_workers_content();
 
 	read_trace(&tally);
 	stop_tracing();
@@ -403,7 +343,6 @@ static void an_interrupt_serves_one_caller(void **state)
  * judged here, as strictly.
  */
 
-#define CGROUP "/sys/fs/cgroup/bounds"
 #define LARGEST_BATCH (MSR_BATCH_MAX_OPS * (sizeof(struct msr_batch_op) + sizeof(uint32_t)))
 
 static const char *const alarms[] = {
@@ -420,8 +359,6 @@ static const char *const alarms[] = {
 	"Out of memory", /* the whole system's; a cgroup's is "Memory cgroup out of" */
 };
 
-static char console_level[64];
-static int log_fd = -1;
 static unsigned int call_traces, reports;
 
 static void quiet_console(void)
@@ -461,18 +398,6 @@ static void judge_log(void)
 	assert_int_equal(errno, EAGAIN); /* EPIPE: records were lost */
 }
 
-static void loud_console(void)
-{
-	if (!console_level[0])
-		return;
-	/* Kernels that print from a thread do so by the level that there is then. */
-	sleep(1);
-	write_file("/proc/sys/kernel/printk", console_level);
-	write_file("/proc/sys/vm/oom_dump_tasks", "1");
-	console_level[0] = '\0';
-	close(log_fd);
-}
-
 static void make_cgroup(const char *limit)
 {
 	assert_int_equal(write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"), 0);
@@ -509,7 +434,7 @@ static void fill_largest_batch(void)
 static void *run_largest_batches(void *number)
 {
 	(void)number;
-	while (!atomic_load(&shared->stop)) {
+	while (!stopping()) {
 		if (run_batch_fd(batch_fd, shared->ops, MSR_BATCH_MAX_OPS) && errno != E2BIG &&
 		    errno != ENOMEM)
 			blame("a batch failed");
@@ -518,8 +443,9 @@ static void *run_largest_batches(void *number)
 	return NULL;
 }
 
-static void wait_and_flood(void)
+static void wait_and_flood(void *arg)
 {
+	(void)arg;
 	atomic_fetch_add(&shared->ready, 1);
 	while (!atomic_load(&shared->go))
 		usleep(1000);
@@ -529,23 +455,24 @@ static void wait_and_flood(void)
 /* Children in the cgroup, which have yet to begin */
 static void start_flooders(unsigned int count)
 {
+	unsigned int i;
+
 	load_list("0x402 0\n");
 	fill_largest_batch();
 	atomic_store(&shared->go, false);
 	atomic_store(&shared->ready, 0);
-	while (nr_children < count)
-		start_child(1000, CGROUP "/cgroup.procs", wait_and_flood);
+	for (i = 0; i < count; i++)
+		start_child(1000, CGROUP "/cgroup.procs", wait_and_flood, NULL);
 	while (atomic_load(&shared->ready) < count)
 		usleep(1000);
 }
 
-static void a_batch_is_charged_whole_to_its_callers_memory_cgroup(void **state)
+TEST(a_batch_is_charged_whole_to_its_callers_memory_cgroup, NULL, settle)
 {
 	uint64_t expected = 16 * LARGEST_BATCH - 4 * MIB; /* some is charged in advance */
 	uint64_t end = deadline(PATIENCE);
 	uint64_t before, charged = 0;
 
-	(void)state;
 	make_cgroup("max");
 	start_flooders(16);
 	before = memory_charged();
@@ -554,7 +481,7 @@ static void a_batch_is_charged_whole_to_its_callers_memory_cgroup(void **state)
 		usleep(1000);
 		charged = memory_charged() > charged ? memory_charged() : charged;
 	}
-	assert_children_content();
+	assert_workers_content();
 	assert_nothing_charged();
 	assert_true(charged >= before + expected);
 }
@@ -569,14 +496,13 @@ static bool limit_reached(void)
 	return number_in(CGROUP "/memory.events", "max ") > 0;
 }
 
-static void a_users_batches_stay_within_its_memory_cgroup(void **state)
+TEST(a_users_batches_stay_within_its_memory_cgroup, NULL, settle)
 {
 	uint64_t start, before, missing, most = 0;
 
-	(void)state;
 	quiet_console();
 	make_cgroup(LIMIT_TEXT);
-	start_flooders(ARRAY_SIZE(children));
+	start_flooders(64);
 	before = memory_available();
 	atomic_store(&shared->go, true);
 	for (start = now_ns();
@@ -588,7 +514,7 @@ static void a_users_batches_stay_within_its_memory_cgroup(void **state)
 		judge_log();
 	}
 	assert_true(limit_reached());
-	assert_children_content();
+	assert_workers_content();
 	printf("# most memory taken: %" PRIu64 " MiB, processes killed: %" PRIu64 "\n", most / MIB,
 	       number_in(CGROUP "/memory.events", "oom_kill "));
 	assert_true(most < LIMIT + ALLOWANCE);
@@ -601,15 +527,16 @@ static void a_users_batches_stay_within_its_memory_cgroup(void **state)
 /* Keeps each list that it writes by opening the device: as an administrator can */
 #define NR_LISTS 200
 
-static void keep_lists(void)
+static void keep_lists(void *arg)
 {
 	static char text[128 << 10];
 	size_t len = 0;
 	unsigned int i;
 
+	(void)arg;
 	for (i = 1; len < sizeof(text) - 16; i++)
 		len += sprintf(text + len, "%u 0 ", i);
-	for (i = 0; i < NR_LISTS && !atomic_load(&shared->stop); i++) {
+	for (i = 0; i < NR_LISTS && !stopping(); i++) {
 		int fd;
 
 		if (write(fds[0], text, len) < 0) {
@@ -627,25 +554,24 @@ static void keep_lists(void)
 	}
 }
 
-static void old_lists_that_are_kept_stay_within_their_writers_memory_cgroup(void **state)
+TEST(old_lists_that_are_kept_stay_within_their_writers_memory_cgroup, NULL, settle)
 {
 	uint64_t end = deadline(PATIENCE), before, missing, most = 0;
 	pid_t keeper;
 
-	(void)state;
 	quiet_console();
 	make_cgroup("16M");
 	before = memory_available();
 	atomic_store(&shared->lists, 0);
 	fds[0] = open_path(LIST_PATH, O_WRONLY);
 	assert_int_equal(chmod(LIST_PATH, 0666), 0);
-	keeper = start_child(1000, CGROUP "/cgroup.procs", keep_lists);
+	keeper = start_child(1000, CGROUP "/cgroup.procs", keep_lists, NULL);
 	while (!ends_within(keeper, 0) && atomic_load(&shared->lists) < NR_LISTS) {
 		missing = memory_missing(before);
 		most = missing > most ? missing : most;
 		assert_true(now_ns() < end);
 	}
-	assert_children_content();
+	assert_workers_content();
 	printf("# lists kept: %u, most memory taken: %" PRIu64 " MiB\n",
 	       atomic_load(&shared->lists), most / MIB);
 	assert_true(limit_reached());
@@ -662,17 +588,19 @@ static void old_lists_that_are_kept_stay_within_their_writers_memory_cgroup(void
 
 #define NR_FLOODERS 4
 
-static void flood(void)
+static void flood(void *arg)
 {
+	(void)arg;
 	run_threads(NR_FLOODERS, run_largest_batches);
 }
 
-static void write_lists(void)
+static void write_lists(void *arg)
 {
 	static const char *const lists[] = { "0x402 0\n0x406 0\n", "0x402 0\n0x40a 0\n" };
 	uint64_t end = deadline(SECONDS), began;
 	unsigned int i;
 
+	(void)arg;
 	for (i = 0; i < 50 && (now_ns() < end || i < 3); i++) {
 		began = now_ns();
 		if (write_list(lists[i % 2]) < 0)
@@ -683,13 +611,12 @@ static void write_lists(void)
 	}
 }
 
-static void the_administrators_write_returns_while_users_flood(void **state)
+TEST(the_administrators_write_returns_while_users_flood, NULL, settle)
 {
 	uint64_t alone;
 	double worst;
 	pid_t writer;
 
-	(void)state;
 	load_list("0x402 0\n");
 	fill_largest_batch();
 	alone = now_ns();
@@ -698,11 +625,11 @@ static void the_administrators_write_returns_while_users_flood(void **state)
 
 	start_user(flood);
 	wait_for_answers(1);
-	writer = start_child(0, NULL, write_lists);
+	writer = start_child(0, NULL, write_lists, NULL);
 	if (!ends_within(writer, PATIENCE))
 		fail_msg("a write of a list does not return, after %u that did",
 			 atomic_load(&shared->writes));
-	assert_children_content();
+	assert_workers_content();
 	worst = atomic_load(&shared->worst_ns);
 	printf("# worst write of a list: %.1f ms beside floods of %u operations", worst / 1e6,
 	       MSR_BATCH_MAX_OPS);
@@ -802,8 +729,8 @@ static void *access_anything(void *number)
 	unsigned int seed = (uintptr_t)number;
 	const char *wrong;
 
-	pthread_barrier_wait(&all_made);
-	while (!atomic_load(&shared->stop)) {
+	wait_for_threads();
+	while (!stopping()) {
 		unsigned int i = rand_r(&seed) % NR_DESCRIPTORS;
 
 		if (i % 8 < 5)
@@ -819,8 +746,9 @@ static void *access_anything(void *number)
 	return NULL;
 }
 
-static void storm(void)
+static void storm(void *arg)
 {
+	(void)arg;
 	run_threads(NR_THREADS, access_anything);
 }
 
@@ -843,17 +771,6 @@ static void open_descriptors(void)
 	}
 }
 
-static void close_descriptors(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_DESCRIPTORS; i++) {
-		if (fds[i] > 0)
-			close(fds[i]);
-		fds[i] = -1;
-	}
-}
-
 static void assert_works(void)
 {
 	struct msr_batch_op ops[4];
@@ -867,37 +784,21 @@ static void assert_works(void)
 		assert_int_equal(ops[i].msrdata, i);
 }
 
-static void a_thousand_descriptors_and_threads_crash_nothing(void **state)
+TEST(a_thousand_descriptors_and_threads_crash_nothing, NULL, settle)
 {
 	uint64_t before = memory_available(), end;
 	unsigned int lists = 0;
 
-	(void)state;
 	load_list(storm_a);
 	open_descriptors();
 	start_user(storm);
 	wait_for_answers(NR_THREADS / 2);
 	for (end = deadline(SECONDS); now_ns() < end || lists < 2; lists++)
 		load_list(lists % 2 ? storm_a : storm_b);
-	assert_children_content();
+	assert_workers_content();
 	close_descriptors();
 	assert_works();
 	assert_given_back(before, 2 * ALLOWANCE);
-}
-
-static int settle(void **state)
-{
-	unsigned int i;
-
-	kill_children();
-	atomic_store(&shared->wrong, 0);
-	close_descriptors();
-	for (i = 0; i < ARRAY_SIZE(events) && tracing; i++)
-		trace_event(events[i], false);
-	loud_console();
-	rmdir(CGROUP);
-	chmod(LIST_PATH, 0600);
-	return clear_list(state);
 }
 
 static int begin(void **state)
@@ -911,17 +812,4 @@ static int begin(void **state)
 	return shared == MAP_FAILED || batch_fd < 0;
 }
 
-int main(void)
-{
-#define test(f) cmocka_unit_test_teardown(f, settle)
-	const struct CMUnitTest tests[] = {
-		test(an_interrupt_serves_one_caller),
-		test(a_batch_is_charged_whole_to_its_callers_memory_cgroup),
-		test(a_users_batches_stay_within_its_memory_cgroup),
-		test(old_lists_that_are_kept_stay_within_their_writers_memory_cgroup),
-		test(the_administrators_write_returns_while_users_flood),
-		test(a_thousand_descriptors_and_threads_crash_nothing),
-	};
-
-	return cmocka_run_group_tests(tests, begin, NULL);
-}
+TEST_PROGRAM(begin, NULL)

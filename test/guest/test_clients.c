@@ -110,48 +110,43 @@ static int user_opens(void *arg)
 
 #define USER_OPENS(...) in_child(true, user_opens, &(struct opening){ __VA_ARGS__ })
 
-static void nodes_of_0640_cannot_be_opened_for_reading_and_writing(void **state)
+TEST(nodes_of_0640_cannot_be_opened_for_reading_and_writing, load_the_list, restore)
 {
-	(void)state;
 	set_nodes(1000, 0640);
 	assert_int_equal(USER_OPENS(BATCH_PATH, O_RDWR), EACCES);
 	assert_int_equal(USER_OPENS(MSR_SAFE_PATH, O_RDWR), EACCES);
 	assert_int_equal(USER_OPENS(BATCH_PATH, O_RDONLY), 0);
 }
 
-static void nodes_of_0660_can_be_opened_as_every_client_does(void **state)
+TEST(nodes_of_0660_can_be_opened_as_every_client_does, load_the_list, restore)
 {
-	(void)state;
 	set_nodes(1000, 0660);
 	assert_int_equal(USER_OPENS(BATCH_PATH, O_RDWR), 0);
 	assert_int_equal(USER_OPENS(BATCH_PATH, O_RDONLY), 0);
 	assert_int_equal(USER_OPENS(MSR_SAFE_PATH, O_RDWR), 0);
 }
 
-static void the_owner_of_a_node_may_read_and_write_it(void **state)
+TEST(the_owner_of_a_node_may_read_and_write_it, load_the_list, restore)
 {
 	struct stat st;
 
-	(void)state;
 	/* A node that no test has changed */
 	assert_int_equal(stat("/dev/cpu/1/msr_safe", &st), 0);
 	assert_true(st.st_mode & S_IRUSR);
 	assert_true(st.st_mode & S_IWUSR);
 }
 
-static void msr_safe_is_found_beside_the_kernels_msr(void **state)
+TEST(msr_safe_is_found_beside_the_kernels_msr, load_the_list, restore)
 {
-	(void)state;
 	assert_int_equal(access(MSR_SAFE_PATH, F_OK), 0);
 	assert_int_equal(access("/dev/cpu/0/msr", F_OK), 0);
 }
 
-static void without_the_module_only_msr_is_left_which_users_are_refused(void **state)
+TEST(without_the_module_only_msr_is_left_which_users_are_refused, load_the_list, restore)
 {
 	const char *msr = "/dev/cpu/0/msr";
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(unload_module(), 0);
 	assert_fails(access(MSR_SAFE_PATH, F_OK), ENOENT);
 	assert_fails(open(MSR_SAFE_PATH, O_RDWR), ENOENT);
@@ -163,12 +158,11 @@ static void without_the_module_only_msr_is_left_which_users_are_refused(void **s
 	assert_int_equal(chmod(msr, st.st_mode & 0777), 0);
 }
 
-static void registers_are_read_and_written_at_their_addresses(void **state)
+TEST(registers_are_read_and_written_at_their_addresses, load_the_list, restore)
 {
 	uint64_t value;
 	unsigned int cpu;
 
-	(void)state;
 	for (cpu = 0; cpu <= LAST_CPU; cpu++) {
 		int fd = client_open(cpu);
 
@@ -182,13 +176,12 @@ static void registers_are_read_and_written_at_their_addresses(void **state)
 	}
 }
 
-static void the_layout_that_clients_carry_is_served(void **state)
+TEST(the_layout_that_clients_carry_is_served, load_the_list, restore)
 {
 	static const int flags[] = { O_RDWR, O_RDONLY };
 	struct client_op ops[8];
 	unsigned int i, way;
 
-	(void)state;
 	assert_int_equal(sizeof(struct client_op), 32);
 	assert_int_equal(sizeof(struct client_array), 16);
 	assert_int_equal(sizeof(struct old_array), 16);
@@ -211,13 +204,12 @@ static void the_layout_that_clients_carry_is_served(void **state)
 	}
 }
 
-static void an_array_without_version_is_served(void **state)
+TEST(an_array_without_version_is_served, load_the_list, restore)
 {
 	/* Zeroed; and what the stack of a program holds: addresses, text, small numbers */
 	static const uint32_t left[] = { 0, 8, 0x55fb, 0x7f28, 0x0973676e, 0x31203a09, 0xA5A5A5A5 };
 	unsigned int i;
 
-	(void)state;
 	poke(0, STORE_A, 0x77);
 	for (i = 0; i < ARRAY_SIZE(left); i++) {
 		struct client_op op = read_a;
@@ -228,22 +220,20 @@ static void an_array_without_version_is_served(void **state)
 	}
 }
 
-static void an_array_of_a_version_that_is_not_served_is_enoprotoopt(void **state)
+TEST(an_array_of_a_version_that_is_not_served_is_enoprotoopt, load_the_list, restore)
 {
 	struct client_op op = { .cpu = 0, .err = 99, .msr = STORE_A, .msrdata = 1 };
 
-	(void)state;
 	poke(0, STORE_A, 0x77);
 	assert_fails(old_batch(0x030000, &op, 1), ENOPROTOOPT);
 	assert_int_equal(op.err, 99);
 	assert_int_equal(peek(0, STORE_A), 0x77);
 }
 
-static void with_the_check_turned_off_any_array_is_served(void **state)
+TEST(with_the_check_turned_off_any_array_is_served, load_the_list, restore)
 {
 	struct client_op op = read_a;
 
-	(void)state;
 	poke(0, STORE_A, 0x77);
 	assert_int_equal(write_file(CHECK_PATH, "0"), 0);
 	assert_int_equal(old_batch(0x030000, &op, 1), 0);
@@ -253,18 +243,17 @@ static void with_the_check_turned_off_any_array_is_served(void **state)
 	assert_fails(old_batch(0x030000, &op, 1), ENOPROTOOPT);
 }
 
-static void err_is_a_negative_errno(void **state)
+TEST(err_is_a_negative_errno, load_the_list, restore)
 {
 	struct client_op op = { .cpu = 0, .isrdmsr = 1, .msr = STORE_D };
 
-	(void)state;
 	assert_fails(client_batch(O_RDONLY, &op, 1), EACCES);
 	assert_int_equal(op.err, -EACCES);
 	assert_string_equal(strerror(-op.err), "Permission denied");
 	assert_string_equal(strerror(op.err), "Unknown error -13");
 }
 
-static void the_first_error_is_returned_and_the_others_are_carried_out(void **state)
+TEST(the_first_error_is_returned_and_the_others_are_carried_out, load_the_list, restore)
 {
 	struct client_op ops[] = {
 		{ .cpu = 0, .msr = STORE_A, .msrdata = 0x11 },
@@ -276,7 +265,6 @@ static void the_first_error_is_returned_and_the_others_are_carried_out(void **st
 	static const int errs[] = { 0, -EROFS, -ENXIO, -EACCES, 0 };
 	unsigned int i;
 
-	(void)state;
 	assert_fails(client_batch(O_RDWR, ops, ARRAY_SIZE(ops)), EROFS);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		assert_int_equal(ops[i].err, errs[i]);
@@ -285,7 +273,7 @@ static void the_first_error_is_returned_and_the_others_are_carried_out(void **st
 	assert_int_equal(peek(3, STORE_A), 0x33);
 }
 
-static void what_is_not_listed_is_eacces(void **state)
+TEST(what_is_not_listed_is_eacces, load_the_list, restore)
 {
 	struct client_op ops[] = {
 		{ .cpu = 0, .isrdmsr = 1, .msr = STORE_D },
@@ -294,7 +282,6 @@ static void what_is_not_listed_is_eacces(void **state)
 	int fd = client_open(0);
 	uint64_t value = 1;
 
-	(void)state;
 	assert_fails(pread(fd, &value, sizeof(value), STORE_D), EACCES);
 	assert_fails(pwrite(fd, &value, sizeof(value), STORE_D), EACCES);
 	close(fd);
@@ -303,13 +290,12 @@ static void what_is_not_listed_is_eacces(void **state)
 	assert_int_equal(ops[1].err, -EACCES);
 }
 
-static void an_empty_mask_is_erofs_in_a_batch_and_eacces_in_pwrite(void **state)
+TEST(an_empty_mask_is_erofs_in_a_batch_and_eacces_in_pwrite, load_the_list, restore)
 {
 	struct client_op op = { .cpu = 0, .msr = STORE_C, .msrdata = 1 };
 	int fd = client_open(0);
 	uint64_t value = 1;
 
-	(void)state;
 	poke(0, STORE_C, 0x77);
 	assert_fails(pwrite(fd, &value, sizeof(value), STORE_C), EACCES);
 	assert_fails(client_batch(O_RDWR, &op, 1), EROFS);
@@ -319,13 +305,12 @@ static void an_empty_mask_is_erofs_in_a_batch_and_eacces_in_pwrite(void **state)
 	close(fd);
 }
 
-static void bits_outside_the_mask_are_kept_and_the_write_succeeds(void **state)
+TEST(bits_outside_the_mask_are_kept_and_the_write_succeeds, load_the_list, restore)
 {
 	struct client_op op = { .cpu = 0, .msr = STORE_B, .msrdata = 0x5555555555555555 };
 	uint64_t value = UINT64_MAX;
 	int fd = client_open(0);
 
-	(void)state;
 	poke(0, STORE_B, 0xaaaaaaaaaaaaaaaa);
 	assert_int_equal(client_batch(O_RDWR, &op, 1), 0);
 	assert_int_equal(op.err, 0);
@@ -338,7 +323,7 @@ static void bits_outside_the_mask_are_kept_and_the_write_succeeds(void **state)
 	close(fd);
 }
 
-static void a_read_in_a_batch_tells_the_write_mask(void **state)
+TEST(a_read_in_a_batch_tells_the_write_mask, load_the_list, restore)
 {
 	static const struct {
 		uint32_t msr;
@@ -346,7 +331,6 @@ static void a_read_in_a_batch_tells_the_write_mask(void **state)
 	} listed[] = { { STORE_A, UINT64_MAX }, { STORE_B, 0xffff0000 }, { STORE_C, 0 } };
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(listed); i++) {
 		struct client_op op = { .isrdmsr = 1, .msr = listed[i].msr, .wmask = 99 };
 
@@ -355,14 +339,13 @@ static void a_read_in_a_batch_tells_the_write_mask(void **state)
 	}
 }
 
-static void a_cpu_off_line_has_no_node_and_is_enxio(void **state)
+TEST(a_cpu_off_line_has_no_node_and_is_enxio, load_the_list, restore)
 {
 	struct client_op ops[LAST_CPU + 1];
 	int fd = client_open(LAST_CPU);
 	uint64_t value;
 	unsigned int i;
 
-	(void)state;
 	assert_int_equal(set_online(LAST_CPU, false), 0);
 	assert_fails(open_cpu(LAST_CPU, "msr_safe", O_RDWR), ENOENT);
 	assert_fails(pread(fd, &value, sizeof(value), STORE_A), ENXIO);
@@ -380,12 +363,11 @@ static void a_cpu_off_line_has_no_node_and_is_enxio(void **state)
 	close(fd);
 }
 
-static void a_node_that_comes_back_is_0600_again(void **state)
+TEST(a_node_that_comes_back_is_0600_again, load_the_list, restore)
 {
 	char path[64];
 	struct stat st;
 
-	(void)state;
 	snprintf(path, sizeof(path), "/dev/cpu/%u/msr_safe", LAST_CPU);
 	assert_int_equal(chown(path, 0, 1000), 0);
 	assert_int_equal(chmod(path, 0660), 0);
@@ -398,20 +380,19 @@ static void a_node_that_comes_back_is_0600_again(void **state)
 }
 
 /* A value that it refuses; a register that is not there is the same fault. */
-static void what_the_processor_refuses_is_eio(void **state)
+TEST(what_the_processor_refuses_is_eio, load_the_list, restore)
 {
 	struct client_op op = { .cpu = 1, .msr = FAULTING, .msrdata = UINT64_C(1) << 32 };
 	uint64_t value = UINT64_C(1) << 32;
 	int fd = client_open(1);
 
-	(void)state;
 	assert_fails(pwrite(fd, &value, sizeof(value), FAULTING), EIO);
 	close(fd);
 	assert_fails(client_batch(O_RDWR, &op, 1), EIO);
 	assert_int_equal(op.err, -EIO);
 }
 
-static void a_new_list_counts_for_open_descriptors(void **state)
+TEST(a_new_list_counts_for_open_descriptors, load_the_list, restore)
 {
 	struct client_op op = read_a;
 	struct client_array batch = { .numops = 1, .ops = &op };
@@ -419,7 +400,6 @@ static void a_new_list_counts_for_open_descriptors(void **state)
 	int fd = client_open(0);
 	uint64_t value;
 
-	(void)state;
 	load_list("0x40a 0\n");
 	assert_fails(pread(fd, &value, sizeof(value), STORE_A), EACCES);
 	assert_fails(ioctl(batch_fd, CLIENT_BATCH, &batch), EACCES);
@@ -430,7 +410,7 @@ static void a_new_list_counts_for_open_descriptors(void **state)
 	close(fd);
 }
 
-static void with_revoke_on_change_open_descriptors_are_estale(void **state)
+TEST(with_revoke_on_change_open_descriptors_are_estale, load_the_list, restore)
 {
 	struct client_op op = read_a;
 	struct client_array batch = { .numops = 1, .ops = &op };
@@ -439,12 +419,12 @@ static void with_revoke_on_change_open_descriptors_are_estale(void **state)
 
 	assert_int_equal(unload_module(), 0);
 	assert_int_equal(load_module("revoke_on_change=1"), 0);
-	load_the_list(state);
+	load_the_list(NULL);
 	batch_fd = open_path(BATCH_PATH, O_RDWR);
 	fd = client_open(0);
 	assert_int_equal(ioctl(batch_fd, CLIENT_BATCH, &batch), 0);
 
-	load_the_list(state);
+	load_the_list(NULL);
 	assert_fails(pread(fd, &value, sizeof(value), STORE_A), ESTALE);
 	assert_fails(pwrite(fd, &value, sizeof(value), STORE_A), ESTALE);
 	op.err = 99;
@@ -514,13 +494,12 @@ static unsigned int read_registers(const char *cell)
 	return count;
 }
 
-static void the_lists_of_servers_have_the_registers_of_the_page(void **state)
+TEST(the_lists_of_servers_have_the_registers_of_the_page, load_the_list, restore)
 {
 	static const unsigned int counts[] = { 37, 21 };
 	unsigned int maker, count;
 	char line[512];
 
-	(void)state;
 	for (maker = 0; maker < 2; maker++) {
 		FILE *page = fopen(PAGE_PATH, "r");
 
@@ -548,12 +527,11 @@ static uint64_t mask_of(uint32_t msr)
 	return op.wmask;
 }
 
-static void the_lists_of_servers_have_counters_of_users_alone(void **state)
+TEST(the_lists_of_servers_have_counters_of_users_alone, load_the_list, restore)
 {
 	const uint64_t usr = 1 << 16, os = 1 << 17, interrupt = 1 << 20;
 	uint32_t msr;
 
-	(void)state;
 	load_list_of_server(makers[0]);
 	for (msr = 0x186; msr <= 0x189; msr++)
 		assert_int_equal(mask_of(msr) & (usr | os | interrupt), usr);
@@ -561,36 +539,4 @@ static void the_lists_of_servers_have_counters_of_users_alone(void **state)
 	load_list_of_server(makers[1]);
 	for (msr = 0xC0010200; msr <= 0xC001020A; msr += 2)
 		assert_int_equal(mask_of(msr) & (usr | os | interrupt), usr);
-}
-
-int main(void)
-{
-#define test(f) cmocka_unit_test_setup_teardown(f, load_the_list, restore)
-	const struct CMUnitTest tests[] = {
-		test(nodes_of_0640_cannot_be_opened_for_reading_and_writing),
-		test(nodes_of_0660_can_be_opened_as_every_client_does),
-		test(the_owner_of_a_node_may_read_and_write_it),
-		test(msr_safe_is_found_beside_the_kernels_msr),
-		test(without_the_module_only_msr_is_left_which_users_are_refused),
-		test(registers_are_read_and_written_at_their_addresses),
-		test(the_layout_that_clients_carry_is_served),
-		test(an_array_without_version_is_served),
-		test(an_array_of_a_version_that_is_not_served_is_enoprotoopt),
-		test(with_the_check_turned_off_any_array_is_served),
-		test(err_is_a_negative_errno),
-		test(the_first_error_is_returned_and_the_others_are_carried_out),
-		test(what_is_not_listed_is_eacces),
-		test(an_empty_mask_is_erofs_in_a_batch_and_eacces_in_pwrite),
-		test(bits_outside_the_mask_are_kept_and_the_write_succeeds),
-		test(a_read_in_a_batch_tells_the_write_mask),
-		test(a_cpu_off_line_has_no_node_and_is_enxio),
-		test(a_node_that_comes_back_is_0600_again),
-		test(what_the_processor_refuses_is_eio),
-		test(a_new_list_counts_for_open_descriptors),
-		test(with_revoke_on_change_open_descriptors_are_estale),
-		test(the_lists_of_servers_have_the_registers_of_the_page),
-		test(the_lists_of_servers_have_counters_of_users_alone),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,13 +31,12 @@ static void put(int fd, uint32_t msr, uint64_t value)
 	assert_int_equal(pwrite(fd, &value, sizeof(value), msr), 8);
 }
 
-static void every_online_cpu_has_a_node_of_mode_0600(void **state)
+TEST(every_online_cpu_has_a_node_of_mode_0600, load_the_list, NULL)
 {
 	struct stat st;
 	char path[64];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < cpus_online(); i++) {
 		snprintf(path, sizeof(path), "/dev/cpu/%u/msr_safe", i);
 		assert_int_equal(stat(path, &st), 0);
@@ -47,11 +46,10 @@ static void every_online_cpu_has_a_node_of_mode_0600(void **state)
 	}
 }
 
-static void a_read_is_of_the_register_on_that_cpu(void **state)
+TEST(a_read_is_of_the_register_on_that_cpu, load_the_list, NULL)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < cpus_online(); i++) {
 		int fd = open_safe(i, O_RDONLY);
 
@@ -62,11 +60,10 @@ static void a_read_is_of_the_register_on_that_cpu(void **state)
 	}
 }
 
-static void a_write_is_to_the_register_on_that_cpu(void **state)
+TEST(a_write_is_to_the_register_on_that_cpu, load_the_list, NULL)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < cpus_online(); i++) {
 		int fd = open_safe(i, O_WRONLY);
 
@@ -77,11 +74,10 @@ static void a_write_is_to_the_register_on_that_cpu(void **state)
 		assert_int_equal(peek(i, STORE_A), 0x8877665544332200 + i);
 }
 
-static void a_masked_write_keeps_the_other_bits(void **state)
+TEST(a_masked_write_keeps_the_other_bits, load_the_list, NULL)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < cpus_online(); i++) {
 		int fd = open_safe(i, O_RDWR);
 
@@ -92,12 +88,11 @@ static void a_masked_write_keeps_the_other_bits(void **state)
 	}
 }
 
-static void the_file_position_is_the_address_and_stays(void **state)
+TEST(the_file_position_is_the_address_and_stays, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDWR);
 	uint64_t value = 0x1234;
 
-	(void)state;
 	assert_int_equal(lseek(fd, STORE_A, SEEK_SET), STORE_A);
 	assert_int_equal(write(fd, &value, 8), 8);
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), STORE_A);
@@ -112,33 +107,30 @@ static void the_file_position_is_the_address_and_stays(void **state)
 	close(fd);
 }
 
-static void llseek_with_seek_end_is_einval(void **state)
+TEST(llseek_with_seek_end_is_einval, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDONLY);
 
-	(void)state;
 	assert_fails(lseek(fd, 0, SEEK_END), EINVAL);
 	close(fd);
 }
 
-static void llseek_to_a_negative_address_is_einval(void **state)
+TEST(llseek_to_a_negative_address_is_einval, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDONLY);
 
-	(void)state;
 	assert_fails(lseek(fd, -1, SEEK_SET), EINVAL);
 	assert_fails(lseek(fd, -1, SEEK_CUR), EINVAL);
 	close(fd);
 }
 
-static void any_count_but_8_is_einval_and_does_nothing(void **state)
+TEST(any_count_but_8_is_einval_and_does_nothing, load_the_list, NULL)
 {
 	static const size_t counts[] = { 0, 1, 4, 7, 9, 16, 4096 };
 	static char buf[4096];
 	int fd = open_safe(0, O_RDWR);
 	unsigned int i;
 
-	(void)state;
 	poke(0, STORE_A, 0x77);
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
 		assert_fails(pread(fd, buf, counts[i], STORE_A), EINVAL);
@@ -148,12 +140,11 @@ static void any_count_but_8_is_einval_and_does_nothing(void **state)
 	close(fd);
 }
 
-static void an_unlisted_register_is_eacces(void **state)
+TEST(an_unlisted_register_is_eacces, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDWR);
 	uint64_t value = 5;
 
-	(void)state;
 	poke(0, STORE_D, 0x77);
 	assert_fails(pread(fd, &value, 8, STORE_D), EACCES);
 	assert_int_equal(value, 5);
@@ -162,12 +153,11 @@ static void an_unlisted_register_is_eacces(void **state)
 	close(fd);
 }
 
-static void a_write_to_a_read_only_register_is_eacces(void **state)
+TEST(a_write_to_a_read_only_register_is_eacces, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDWR);
 	uint64_t value = 5;
 
-	(void)state;
 	poke(0, STORE_C, 0x77);
 	assert_int_equal(get(fd, STORE_C), 0x77);
 	assert_fails(pwrite(fd, &value, 8, STORE_C), EACCES);
@@ -175,12 +165,11 @@ static void a_write_to_a_read_only_register_is_eacces(void **state)
 	close(fd);
 }
 
-static void an_address_over_32_bits_is_eacces(void **state)
+TEST(an_address_over_32_bits_is_eacces, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDWR);
 	uint64_t value = 5;
 
-	(void)state;
 	poke(0, STORE_A, 0x77);
 	assert_fails(pread(fd, &value, 8, 0x100000000 + STORE_A), EACCES);
 	assert_fails(pwrite(fd, &value, 8, 0x100000000 + STORE_A), EACCES);
@@ -188,11 +177,10 @@ static void an_address_over_32_bits_is_eacces(void **state)
 	close(fd);
 }
 
-static void a_bad_buffer_is_efault(void **state)
+TEST(a_bad_buffer_is_efault, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDWR);
 
-	(void)state;
 	poke(0, STORE_A, 0x77);
 	assert_fails(pread(fd, no_memory(), 8, STORE_A), EFAULT);
 	assert_fails(pwrite(fd, no_memory(), 8, STORE_A), EFAULT);
@@ -200,13 +188,12 @@ static void a_bad_buffer_is_efault(void **state)
 	close(fd);
 }
 
-static void a_general_protection_fault_is_eio(void **state)
+TEST(a_general_protection_fault_is_eio, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDWR);
 	uint64_t value = UINT64_C(1) << 40;
 	unsigned int i;
 
-	(void)state;
 	assert_fails(pwrite(fd, &value, 8, FAULTING), EIO);
 	close(fd);
 	for (i = 1; i < cpus_online(); i++) {
@@ -216,12 +203,11 @@ static void a_general_protection_fault_is_eio(void **state)
 	}
 }
 
-static void descriptors_do_what_they_were_opened_for(void **state)
+TEST(descriptors_do_what_they_were_opened_for, load_the_list, NULL)
 {
 	uint64_t value = 5;
 	int fd;
 
-	(void)state;
 	fd = open_safe(0, O_RDONLY);
 	assert_fails(pwrite(fd, &value, 8, STORE_A), EBADF);
 	close(fd);
@@ -230,20 +216,18 @@ static void descriptors_do_what_they_were_opened_for(void **state)
 	close(fd);
 }
 
-static void there_is_no_ioctl(void **state)
+TEST(there_is_no_ioctl, load_the_list, NULL)
 {
 	int fd = open_safe(0, O_RDWR);
 
-	(void)state;
 	assert_fails(ioctl(fd, X86_IOC_MSR_BATCH, NULL), ENOTTY);
 	close(fd);
 }
 
-static void opening_a_cpu_that_does_not_exist_is_enxio(void **state)
+TEST(opening_a_cpu_that_does_not_exist_is_enxio, load_the_list, NULL)
 {
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(stat("/dev/cpu/0/msr_safe", &st), 0);
 	assert_int_equal(mknod("/tmp/none", S_IFCHR | 0600, makedev(major(st.st_rdev), 200)), 0);
 	assert_fails(open("/tmp/none", O_RDONLY), ENXIO);
@@ -261,11 +245,10 @@ static int all_cpus_on(void **state)
 	return 0;
 }
 
-static void opening_a_cpu_that_is_offline_is_enxio(void **state)
+TEST(opening_a_cpu_that_is_offline_is_enxio, load_the_list, all_cpus_on)
 {
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(stat("/dev/cpu/3/msr_safe", &st), 0);
 	assert_int_equal(mknod("/tmp/last", S_IFCHR | 0600, st.st_rdev), 0);
 	close(open_path("/tmp/last", O_RDONLY));
@@ -273,11 +256,10 @@ static void opening_a_cpu_that_is_offline_is_enxio(void **state)
 	assert_fails(open("/tmp/last", O_RDONLY), ENXIO);
 }
 
-static void a_node_goes_and_comes_with_its_cpu(void **state)
+TEST(a_node_goes_and_comes_with_its_cpu, load_the_list, all_cpus_on)
 {
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(chmod("/dev/cpu/3/msr_safe", 0666), 0);
 	assert_int_equal(set_online(LAST_CPU, false), 0);
 	assert_int_not_equal(access("/dev/cpu/3/msr_safe", F_OK), 0);
@@ -286,12 +268,11 @@ static void a_node_goes_and_comes_with_its_cpu(void **state)
 	assert_int_equal(st.st_mode, S_IFCHR | 0600);
 }
 
-static void a_descriptor_of_a_cpu_that_left_gives_enxio_until_it_returns(void **state)
+TEST(a_descriptor_of_a_cpu_that_left_gives_enxio_until_it_returns, load_the_list, all_cpus_on)
 {
 	int fd = open_safe(LAST_CPU, O_RDWR);
 	uint64_t value = 5;
 
-	(void)state;
 	assert_int_equal(set_online(LAST_CPU, false), 0);
 	assert_fails(pread(fd, &value, 8, STORE_A), ENXIO);
 	assert_int_equal(value, 5);
@@ -319,22 +300,20 @@ static int user_reads_and_writes(void *arg)
 	return pread(fd, &value, 8, STORE_A) == 8 && value == 0xabcd ? 0 : 2;
 }
 
-static void a_user_without_file_permission_cannot_open(void **state)
+TEST(a_user_without_file_permission_cannot_open, load_the_list, NULL)
 {
-	(void)state;
 	assert_int_equal(in_child(true, user_opens, NULL), EACCES);
 }
 
-static void a_user_with_file_permission_needs_no_capability(void **state)
+TEST(a_user_with_file_permission_needs_no_capability, load_the_list, NULL)
 {
-	(void)state;
 	assert_int_equal(chown("/dev/cpu/0/msr_safe", 0, 1000), 0);
 	assert_int_equal(chmod("/dev/cpu/0/msr_safe", 0660), 0);
 	assert_int_equal(in_child(true, user_reads_and_writes, NULL), 0);
 	assert_int_equal(chmod("/dev/cpu/0/msr_safe", 0600), 0);
 }
 
-static void the_kernel_s_trace_points_see_every_access(void **state)
+TEST(the_kernel_s_trace_points_see_every_access, load_the_list, NULL)
 {
 	static const char trace[] = "/sys/kernel/tracing/trace";
 	static char text[1 << 16];
@@ -343,7 +322,6 @@ static void the_kernel_s_trace_points_see_every_access(void **state)
 	ssize_t got;
 	int trace_fd;
 
-	(void)state;
 	put(fd, STORE_A, 0);
 	assert_int_equal(trace_event("msr", true), 0);
 	put(fd, STORE_A, 0xfeedface);
@@ -357,36 +335,4 @@ static void the_kernel_s_trace_points_see_every_access(void **state)
 	close(trace_fd);
 	assert_non_null(strstr(text, "write_msr: 402, value feedface"));
 	assert_non_null(strstr(text, "read_msr: 402, value feedface"));
-}
-
-int main(void)
-{
-#define test(f) cmocka_unit_test_setup(f, load_the_list)
-#define test_offline(f) cmocka_unit_test_setup_teardown(f, load_the_list, all_cpus_on)
-	const struct CMUnitTest tests[] = {
-		test(every_online_cpu_has_a_node_of_mode_0600),
-		test(a_read_is_of_the_register_on_that_cpu),
-		test(a_write_is_to_the_register_on_that_cpu),
-		test(a_masked_write_keeps_the_other_bits),
-		test(the_file_position_is_the_address_and_stays),
-		test(llseek_with_seek_end_is_einval),
-		test(llseek_to_a_negative_address_is_einval),
-		test(any_count_but_8_is_einval_and_does_nothing),
-		test(an_unlisted_register_is_eacces),
-		test(a_write_to_a_read_only_register_is_eacces),
-		test(an_address_over_32_bits_is_eacces),
-		test(a_bad_buffer_is_efault),
-		test(a_general_protection_fault_is_eio),
-		test(descriptors_do_what_they_were_opened_for),
-		test(there_is_no_ioctl),
-		test(opening_a_cpu_that_does_not_exist_is_enxio),
-		test_offline(opening_a_cpu_that_is_offline_is_enxio),
-		test_offline(a_node_goes_and_comes_with_its_cpu),
-		test_offline(a_descriptor_of_a_cpu_that_left_gives_enxio_until_it_returns),
-		test(a_user_without_file_permission_cannot_open),
-		test(a_user_with_file_permission_needs_no_capability),
-		test(the_kernel_s_trace_points_see_every_access),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static glob_t find_lists(void)
 }
 
 /* The first test: the module says no more than a few times in some seconds what is wrong. */
-static void check_says_of_a_text_what_the_module_says(void **state)
+TEST(check_says_of_a_text_what_the_module_says, clear_list, NULL)
 {
 	static const char *const lists[] = {
 		"0x10 0\n",
@@ -94,7 +94,6 @@ static void check_says_of_a_text_what_the_module_says(void **state)
 	char *said, *refused;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(lists); i++) {
 		bool taken;
 
@@ -115,12 +114,11 @@ static void check_says_of_a_text_what_the_module_says(void **state)
 	}
 }
 
-static void every_list_loads_and_reads_back_entry_for_entry(void **state)
+TEST(every_list_loads_and_reads_back_entry_for_entry, clear_list, NULL)
 {
 	glob_t lists = find_lists();
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < lists.gl_pathc; i++) {
 		read_path(lists.gl_pathv[i], text, sizeof(text));
 		assert_int_equal(write_list(text), strlen(text));
@@ -131,13 +129,12 @@ static void every_list_loads_and_reads_back_entry_for_entry(void **state)
 	globfree(&lists);
 }
 
-static void every_list_loads_with_all_that_a_site_may_decide(void **state)
+TEST(every_list_loads_with_all_that_a_site_may_decide, clear_list, NULL)
 {
 	size_t i, largest = 0;
 	glob_t lists = find_lists();
 	char command[256];
 
-	(void)state;
 	for (i = 0; i < lists.gl_pathc; i++) {
 		snprintf(command, sizeof(command), TOOL "select --with all %s", lists.gl_pathv[i]);
 		assert_int_equal(run(command), 0);
@@ -151,9 +148,8 @@ static void every_list_loads_with_all_that_a_site_may_decide(void **state)
 	globfree(&lists);
 }
 
-static void the_former_name_is_the_list(void **state)
+TEST(the_former_name_is_the_list, clear_list, NULL)
 {
-	(void)state;
 	read_path("allowlists/al_06_8F", text, sizeof(text));
 	assert_int_equal(write_list(text), strlen(text));
 	read_path("allowlists/al_06_8F", text, sizeof(text));
@@ -161,9 +157,8 @@ static void the_former_name_is_the_list(void **state)
 	assert_expected_in_force();
 }
 
-static void load_checks_writes_and_reads_back(void **state)
+TEST(load_checks_writes_and_reads_back, clear_list, NULL)
 {
-	(void)state;
 	assert_int_equal(run(TOOL "load allowlists/al_06_57 2>&1"), 0);
 	read_path("allowlists/al_06_57", text, sizeof(text));
 	expect_entries_of(text);
@@ -173,13 +168,12 @@ static void load_checks_writes_and_reads_back(void **state)
 	assert_string_equal(text, "");
 }
 
-static void load_leaves_the_list_in_force_if_the_module_would_refuse_it(void **state)
+TEST(load_leaves_the_list_in_force_if_the_module_would_refuse_it, clear_list, NULL)
 {
 	static const char *const lists[] = { "0x10 0\n0x10 0\n", "0x10\n", "x 0\n", "# none\n",
 					     "\n" };
 	size_t i;
 
-	(void)state;
 	load_list("0x402 0xff\n");
 	expect_entries_of("0x00000402 0x00000000000000FF\n");
 	for (i = 0; i < ARRAY_SIZE(lists); i++) {
@@ -190,9 +184,8 @@ static void load_leaves_the_list_in_force_if_the_module_would_refuse_it(void **s
 	}
 }
 
-static void load_takes_denied_bits_only_by_force(void **state)
+TEST(load_takes_denied_bits_only_by_force, clear_list, NULL)
 {
-	(void)state;
 	load_list("0x402 0xff\n");
 	make_list("0xC0000082 1\n");
 	expect_entries_of("0x00000402 0x00000000000000FF\n");
@@ -203,9 +196,8 @@ static void load_takes_denied_bits_only_by_force(void **state)
 	assert_expected_in_force();
 }
 
-static void show_prints_the_list_in_force_with_names(void **state)
+TEST(show_prints_the_list_in_force_with_names, clear_list, NULL)
 {
-	(void)state;
 	load_list("0x199 0xffff\n0x77777777 0\n");
 	assert_int_equal(run(TOOL "--cpu 06_8F show"), 0);
 	assert_string_equal(text,
@@ -215,9 +207,8 @@ static void show_prints_the_list_in_force_with_names(void **state)
 }
 
 /* The guest has every register, as far as reading goes. */
-static void probe_reads_every_register_on_every_cpu(void **state)
+TEST(probe_reads_every_register_on_every_cpu, clear_list, NULL)
 {
-	(void)state;
 	assert_int_equal(run(TOOL "load allowlists/al_06_57"), 0);
 	assert_int_equal(run(TOOL "probe"), 0);
 	assert_string_equal(text, "");
@@ -225,31 +216,10 @@ static void probe_reads_every_register_on_every_cpu(void **state)
 	assert_int_equal(run(TOOL "diff allowlists/al_06_57 /tmp/pruned"), 0);
 }
 
-static void nothing_listed_is_nothing_to_show_or_to_probe(void **state)
+TEST(nothing_listed_is_nothing_to_show_or_to_probe, clear_list, NULL)
 {
-	(void)state;
 	assert_int_equal(run(TOOL "show"), 0);
 	assert_string_equal(text, "");
 	assert_int_equal(run(TOOL "probe"), 0);
 	assert_string_equal(text, "");
-}
-
-#define list_test(test) cmocka_unit_test_setup(test, clear_list)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		list_test(check_says_of_a_text_what_the_module_says),
-		list_test(every_list_loads_and_reads_back_entry_for_entry),
-		list_test(every_list_loads_with_all_that_a_site_may_decide),
-		list_test(the_former_name_is_the_list),
-		list_test(load_checks_writes_and_reads_back),
-		list_test(load_leaves_the_list_in_force_if_the_module_would_refuse_it),
-		list_test(load_takes_denied_bits_only_by_force),
-		list_test(show_prints_the_list_in_force_with_names),
-		list_test(probe_reads_every_register_on_every_cpu),
-		list_test(nothing_listed_is_nothing_to_show_or_to_probe),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,12 +32,11 @@ static unsigned int major_of(const char *path)
 	return major(st.st_rdev);
 }
 
-static void loading_makes_nodes_and_classes(void **state)
+TEST(loading_makes_nodes_and_classes, NULL, unload_at_end)
 {
 	char path[64];
 	unsigned int i;
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	for (i = 0; i < GUEST_NODES; i++)
 		assert_int_equal(access(guest_nodes[i], F_OK), 0);
@@ -49,19 +48,17 @@ static void loading_makes_nodes_and_classes(void **state)
 	assert_int_not_equal(access("/dev/cpu/msr_whitelist", F_OK), 0);
 }
 
-static void unloading_leaves_nothing(void **state)
+TEST(unloading_leaves_nothing, NULL, unload_at_end)
 {
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	assert_int_equal(unload_module(), 0);
 	assert_nothing_left();
 }
 
-static void loads_and_unloads_a_hundred_times(void **state)
+TEST(loads_and_unloads_a_hundred_times, NULL, unload_at_end)
 {
 	int i;
 
-	(void)state;
 	for (i = 0; i < 100; i++) {
 		assert_int_equal(load_module(""), 0);
 		load_list("0x402 0xff\n");
@@ -70,12 +67,11 @@ static void loads_and_unloads_a_hundred_times(void **state)
 	assert_nothing_left();
 }
 
-static void a_new_load_begins_with_nothing_listed(void **state)
+TEST(a_new_load_begins_with_nothing_listed, NULL, unload_at_end)
 {
 	char text[64] = "";
 	int fd;
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
 	assert_int_equal(unload_module(), 0);
@@ -86,12 +82,11 @@ static void a_new_load_begins_with_nothing_listed(void **state)
 	assert_string_equal(text, "# MSR      Write mask\n");
 }
 
-static void unloading_is_refused_while_a_file_is_open(void **state)
+TEST(unloading_is_refused_while_a_file_is_open, NULL, unload_at_end)
 {
 	unsigned int i;
 	int fd;
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	for (i = 0; i < GUEST_NODES; i++) {
 		fd = open_path(guest_nodes[i], O_RDONLY);
@@ -101,9 +96,8 @@ static void unloading_is_refused_while_a_file_is_open(void **state)
 	assert_int_equal(unload_module(), 0);
 }
 
-static void majors_are_those_asked_for(void **state)
+TEST(majors_are_those_asked_for, NULL, unload_at_end)
 {
-	(void)state;
 	assert_int_equal(load_module("mdev_msr_safe=300 mdev_msr_batch=301 mdev_msr_allowlist=302 "
 				     "mdev_msr_version=303"),
 			 0);
@@ -116,29 +110,26 @@ static void majors_are_those_asked_for(void **state)
 	assert_int_equal(major_of(BATCH_PATH), 511);
 }
 
-static void the_former_name_of_the_allowlist_major_is_taken(void **state)
+TEST(the_former_name_of_the_allowlist_major_is_taken, NULL, unload_at_end)
 {
-	(void)state;
 	assert_int_equal(load_module("mdev_msr_approved_list=300"), 0);
 	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR);
 }
 
-static void major_0_is_dynamic(void **state)
+TEST(major_0_is_dynamic, NULL, unload_at_end)
 {
-	(void)state;
 	assert_int_equal(load_module("mdev_msr_safe=0 mdev_msr_batch=0 mdev_msr_allowlist=0 "
 				     "mdev_msr_version=0"),
 			 0);
 	assert_int_not_equal(major_of(BATCH_PATH), 0);
 }
 
-static void a_wrong_value_fails_with_einval_and_leaves_nothing(void **state)
+TEST(a_wrong_value_fails_with_einval_and_leaves_nothing, NULL, unload_at_end)
 {
 	static const char *const values[] = { "512", "4096", "-1", "x", "", "99999999999", "1x" };
 	char params[64];
 	unsigned int i, j;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(major_params); i++) {
 		for (j = 0; j < ARRAY_SIZE(values); j++) {
 			snprintf(params, sizeof(params), "%s=%s", major_params[i], values[j]);
@@ -151,13 +142,12 @@ static void a_wrong_value_fails_with_einval_and_leaves_nothing(void **state)
 	assert_nothing_left();
 }
 
-static void a_taken_major_fails_with_ebusy_and_leaves_nothing(void **state)
+TEST(a_taken_major_fails_with_ebusy_and_leaves_nothing, NULL, unload_at_end)
 {
 	static const int taken[] = { 1, 4, 5, 10, 13 };
 	char params[64];
 	unsigned int i, j;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(major_params); i++) {
 		for (j = 0; j < ARRAY_SIZE(taken); j++) {
 			snprintf(params, sizeof(params), "%s=%d", major_params[i], taken[j]);
@@ -169,13 +159,12 @@ static void a_taken_major_fails_with_ebusy_and_leaves_nothing(void **state)
 	assert_nothing_left();
 }
 
-static void approved_list_names_adds_nodes_of_the_same_device(void **state)
+TEST(approved_list_names_adds_nodes_of_the_same_device, NULL, unload_at_end)
 {
 	static const char *const names[] = { "/dev/cpu/msr_approved_list",
 					     "/dev/cpu/msr_whitelist" };
 	unsigned int i;
 
-	(void)state;
 	assert_int_equal(load_module("approved_list_names=1"), 0);
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		char text[128] = "";
@@ -199,7 +188,7 @@ static void approved_list_names_adds_nodes_of_the_same_device(void **state)
 	assert_nothing_left();
 }
 
-static void check_batch_version_is_taken_at_load_and_later(void **state)
+TEST(check_batch_version_is_taken_at_load_and_later, NULL, unload_at_end)
 {
 	const char *path = "/sys/module/msr_safe/parameters/check_batch_version";
 	struct msr_batch_op op = read_op(0, STORE_A);
@@ -207,7 +196,6 @@ static void check_batch_version_is_taken_at_load_and_later(void **state)
 	struct stat st;
 	int fd;
 
-	(void)state;
 	assert_int_equal(load_module("check_batch_version=0"), 0);
 	load_list("0x402 0\n");
 	fd = open_path(BATCH_PATH, O_RDONLY);
@@ -277,11 +265,10 @@ static void assert_stale(struct descriptors fds)
 
 static const char served_list[] = "0x402 0xffffffffffffffff\n";
 
-static void descriptors_outlive_a_list_by_default(void **state)
+TEST(descriptors_outlive_a_list_by_default, NULL, unload_at_end)
 {
 	struct descriptors fds;
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	fds = open_descriptors();
 	load_list(served_list);
@@ -291,11 +278,10 @@ static void descriptors_outlive_a_list_by_default(void **state)
 	close_descriptors(fds);
 }
 
-static void revoke_on_change_refuses_descriptors_opened_before_the_list(void **state)
+TEST(revoke_on_change_refuses_descriptors_opened_before_the_list, NULL, unload_at_end)
 {
 	struct descriptors old, new;
 
-	(void)state;
 	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	old = open_descriptors();
 	load_list(served_list);
@@ -314,11 +300,10 @@ static void revoke_on_change_refuses_descriptors_opened_before_the_list(void **s
 	close_descriptors(new);
 }
 
-static void revoke_on_change_goes_by_lists_in_force(void **state)
+TEST(revoke_on_change_goes_by_lists_in_force, NULL, unload_at_end)
 {
 	struct descriptors fds;
 
-	(void)state;
 	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	load_list(served_list);
 	fds = open_descriptors();
@@ -339,12 +324,11 @@ static void revoke_on_change_goes_by_lists_in_force(void **state)
 	close_descriptors(fds);
 }
 
-static void revoke_on_change_leaves_the_other_devices_alone(void **state)
+TEST(revoke_on_change_leaves_the_other_devices_alone, NULL, unload_at_end)
 {
 	char text[128] = "";
 	int list, version;
 
-	(void)state;
 	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	list = open_path(LIST_PATH, O_RDWR);
 	version = open_path("/dev/cpu/msr_version", O_RDONLY);
@@ -356,12 +340,11 @@ static void revoke_on_change_leaves_the_other_devices_alone(void **state)
 	close(version);
 }
 
-static void revoke_on_change_is_set_at_load_alone(void **state)
+TEST(revoke_on_change_is_set_at_load_alone, NULL, unload_at_end)
 {
 	const char *path = "/sys/module/msr_safe/parameters/revoke_on_change";
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(load_module("revoke_on_change=x"), -EINVAL);
 	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	assert_int_equal(stat(path, &st), 0);
@@ -382,14 +365,13 @@ static int read_until_stale(int fd, const volatile bool *written)
 	return 2;
 }
 
-static void revoke_on_change_holds_when_the_write_returns(void **state)
+TEST(revoke_on_change_holds_when_the_write_returns, NULL, unload_at_end)
 {
 	volatile bool *written =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int i, fd, status;
 	pid_t pid;
 
-	(void)state;
 	assert_int_equal(load_module("revoke_on_change=1"), 0);
 	for (i = 0; i < 50; i++) {
 		load_list(served_list);
@@ -448,12 +430,11 @@ static const struct {
 	{ { "cdev_add" }, 4, -ENOMEM, -ENOMEM },
 };
 
-static void a_failure_of_any_step_of_loading_leaves_nothing(void **state)
+TEST(a_failure_of_any_step_of_loading_leaves_nothing, NULL, unload_at_end)
 {
 	unsigned int i;
 	int nth;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		for (nth = 1; nth <= steps[i].calls; nth++) {
 			fail_call(steps[i].names, nth, steps[i].value);
@@ -530,13 +511,12 @@ static struct opener stop_opener(volatile struct opener *seen)
 	return result;
 }
 
-static void a_load_that_fails_has_let_nobody_open_a_node(void **state)
+TEST(a_load_that_fails_has_let_nobody_open_a_node, NULL, unload_at_end)
 {
 	volatile struct opener *seen = start_opener();
 	struct opener result;
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < 100; i++) {
 		assert_int_equal(load_module("mdev_msr_batch=300 mdev_msr_allowlist=301 "
 					     "mdev_msr_version=302 mdev_msr_safe=1"),
@@ -550,14 +530,13 @@ static void a_load_that_fails_has_let_nobody_open_a_node(void **state)
 	assert_nothing_left();
 }
 
-static void a_load_that_fails_at_its_last_step_has_let_nobody_open_a_node(void **state)
+TEST(a_load_that_fails_at_its_last_step_has_let_nobody_open_a_node, NULL, unload_at_end)
 {
 	static const char *const names[NAMES] = { "cdev_add" };
 	volatile struct opener *seen = start_opener();
 	struct opener result;
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < 100; i++) {
 		fail_call(names, 4, -ENOMEM);
 		assert_int_equal(load_module(OWN_MAJORS), -ENOMEM);
@@ -569,12 +548,11 @@ static void a_load_that_fails_at_its_last_step_has_let_nobody_open_a_node(void *
 	assert_nothing_left();
 }
 
-static void a_load_that_succeeds_lets_the_same_process_open_nodes(void **state)
+TEST(a_load_that_succeeds_lets_the_same_process_open_nodes, NULL, unload_at_end)
 {
 	volatile struct opener *seen = start_opener();
 	unsigned int tries;
 
-	(void)state;
 	assert_int_equal(load_module(OWN_MAJORS), 0);
 	for (tries = 0; !seen->opened && tries < 1000; tries++)
 		usleep(10000);
@@ -629,13 +607,12 @@ static unsigned int open_what_is_announced(int events)
 	return count;
 }
 
-static void a_node_can_be_opened_when_its_event_arrives(void **state)
+TEST(a_node_can_be_opened_when_its_event_arrives, NULL, unload_at_end)
 {
 	int events = open_events();
 	int status;
 	pid_t pid;
 
-	(void)state;
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
@@ -647,13 +624,12 @@ static void a_node_can_be_opened_when_its_event_arrives(void **state)
 	assert_int_equal(status, (cpus_online() + 4) << 8);
 }
 
-static void a_load_that_fails_announces_nothing(void **state)
+TEST(a_load_that_fails_announces_nothing, NULL, unload_at_end)
 {
 	int events = open_events();
 	char event[4096];
 	ssize_t len;
 
-	(void)state;
 	assert_int_equal(load_module("mdev_msr_version=1"), -EBUSY);
 	while ((len = recv(events, event, sizeof(event) - 1, 0)) > 0) {
 		event[len] = '\0';
@@ -670,11 +646,10 @@ static void fail_allocation(int nth)
 	fail_call(kvmalloc_names, nth, 0);
 }
 
-static void no_memory_for_the_text_is_enomem_and_keeps_the_list(void **state)
+TEST(no_memory_for_the_text_is_enomem_and_keeps_the_list, NULL, unload_at_end)
 {
 	struct msr_batch_op op = read_op(0, STORE_A);
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0\n");
 	fail_allocation(1);
@@ -682,11 +657,10 @@ static void no_memory_for_the_text_is_enomem_and_keeps_the_list(void **state)
 	assert_int_equal(run_batch(&op, 1), 0);
 }
 
-static void no_memory_to_retire_the_list_is_enomem_and_keeps_it(void **state)
+TEST(no_memory_to_retire_the_list_is_enomem_and_keeps_it, NULL, unload_at_end)
 {
 	struct msr_batch_op op = read_op(0, STORE_A);
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0\n");
 	fail_call(kmalloc_names, 1, 0);
@@ -694,11 +668,10 @@ static void no_memory_to_retire_the_list_is_enomem_and_keeps_it(void **state)
 	assert_int_equal(run_batch(&op, 1), 0);
 }
 
-static void no_memory_for_the_table_is_enomem_and_empties_the_list(void **state)
+TEST(no_memory_for_the_table_is_enomem_and_empties_the_list, NULL, unload_at_end)
 {
 	struct msr_batch_op op = read_op(0, STORE_A);
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0\n");
 	fail_allocation(2);
@@ -716,11 +689,10 @@ static void fill_batch(struct msr_batch_op *ops, unsigned int count)
 		ops[i] = write_op(i % 4, STORE_A, 0x55);
 }
 
-static void no_memory_for_the_operations_is_e2big_and_executes_none(void **state)
+TEST(no_memory_for_the_operations_is_e2big_and_executes_none, NULL, unload_at_end)
 {
 	static struct msr_batch_op ops[100];
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
 	poke(0, STORE_A, 0);
@@ -731,11 +703,10 @@ static void no_memory_for_the_operations_is_e2big_and_executes_none(void **state
 	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
 }
 
-static void no_memory_for_the_queues_is_enomem_and_executes_none(void **state)
+TEST(no_memory_for_the_queues_is_enomem_and_executes_none, NULL, unload_at_end)
 {
 	static struct msr_batch_op ops[100], before[100];
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
 	poke(0, STORE_A, 0);
@@ -748,53 +719,13 @@ static void no_memory_for_the_queues_is_enomem_and_executes_none(void **state)
 	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
 }
 
-static void a_small_batch_over_all_cpus_needs_no_allocation(void **state)
+TEST(a_small_batch_over_all_cpus_needs_no_allocation, NULL, unload_at_end)
 {
 	static struct msr_batch_op ops[16];
 
-	(void)state;
 	assert_int_equal(load_module(""), 0);
 	load_list("0x402 0xff\n");
 	fill_batch(ops, ARRAY_SIZE(ops));
 	fail_allocation(1);
 	assert_int_equal(run_batch(ops, ARRAY_SIZE(ops)), 0);
-}
-
-int main(void)
-{
-#define test(f) cmocka_unit_test_teardown(f, unload_at_end)
-	const struct CMUnitTest tests[] = {
-		test(loading_makes_nodes_and_classes),
-		test(unloading_leaves_nothing),
-		test(loads_and_unloads_a_hundred_times),
-		test(a_new_load_begins_with_nothing_listed),
-		test(unloading_is_refused_while_a_file_is_open),
-		test(majors_are_those_asked_for),
-		test(the_former_name_of_the_allowlist_major_is_taken),
-		test(major_0_is_dynamic),
-		test(a_wrong_value_fails_with_einval_and_leaves_nothing),
-		test(a_taken_major_fails_with_ebusy_and_leaves_nothing),
-		test(approved_list_names_adds_nodes_of_the_same_device),
-		test(check_batch_version_is_taken_at_load_and_later),
-		test(descriptors_outlive_a_list_by_default),
-		test(revoke_on_change_refuses_descriptors_opened_before_the_list),
-		test(revoke_on_change_goes_by_lists_in_force),
-		test(revoke_on_change_leaves_the_other_devices_alone),
-		test(revoke_on_change_is_set_at_load_alone),
-		test(revoke_on_change_holds_when_the_write_returns),
-		test(a_failure_of_any_step_of_loading_leaves_nothing),
-		test(a_load_that_fails_has_let_nobody_open_a_node),
-		test(a_load_that_fails_at_its_last_step_has_let_nobody_open_a_node),
-		test(a_load_that_succeeds_lets_the_same_process_open_nodes),
-		test(a_node_can_be_opened_when_its_event_arrives),
-		test(a_load_that_fails_announces_nothing),
-		test(no_memory_for_the_text_is_enomem_and_keeps_the_list),
-		test(no_memory_to_retire_the_list_is_enomem_and_keeps_it),
-		test(no_memory_for_the_table_is_enomem_and_empties_the_list),
-		test(no_memory_for_the_operations_is_e2big_and_executes_none),
-		test(no_memory_for_the_queues_is_enomem_and_executes_none),
-		test(a_small_batch_over_all_cpus_needs_no_allocation),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

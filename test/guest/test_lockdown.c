@@ -14,30 +14,28 @@ static int lock_down(void **state)
 	return write_file("/sys/kernel/security/lockdown", "integrity");
 }
 
-static void a_read_works(void **state)
+TEST(a_read_works, NULL, NULL)
 {
 	uint64_t value = 0;
 	int fd = open_cpu(0, "msr_safe", O_RDONLY);
 
-	(void)state;
 	assert_int_equal(pread(fd, &value, 8, STORE_A), 8);
 	assert_int_equal(value, 0x77);
 	close(fd);
 }
 
-static void a_write_is_eperm(void **state)
+TEST(a_write_is_eperm, NULL, NULL)
 {
 	uint64_t value = 1;
 	int fd = open_cpu(0, "msr_safe", O_RDWR);
 
-	(void)state;
 	assert_fails(pwrite(fd, &value, 8, STORE_A), EPERM);
 	assert_int_equal(pread(fd, &value, 8, STORE_A), 8);
 	assert_int_equal(value, 0x77);
 	close(fd);
 }
 
-static void in_a_batch_reads_work_and_each_write_is_eperm(void **state)
+TEST(in_a_batch_reads_work_and_each_write_is_eperm, NULL, NULL)
 {
 	struct msr_batch_op ops[] = {
 		read_op(0, STORE_A), write_op(0, STORE_A, 1), write_op(1, STORE_A, 1),
@@ -46,20 +44,10 @@ static void in_a_batch_reads_work_and_each_write_is_eperm(void **state)
 	static const int errs[] = { 0, -EPERM, -EPERM, -EACCES, 0 };
 	unsigned int i;
 
-	(void)state;
 	assert_fails(run_batch(ops, ARRAY_SIZE(ops)), EPERM);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		assert_int_equal(ops[i].err, errs[i]);
 	assert_int_equal(ops[4].msrdata, 0x77);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_read_works),
-		cmocka_unit_test(a_write_is_eperm),
-		cmocka_unit_test(in_a_batch_reads_work_and_each_write_is_eperm),
-	};
-
-	return cmocka_run_group_tests(tests, lock_down, NULL);
-}
+TEST_PROGRAM(lock_down, NULL)

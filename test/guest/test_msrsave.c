@@ -95,12 +95,11 @@ static int prepare(void **state)
 	return 0;
 }
 
-static void what_is_saved_is_restored_on_all_cpus(void **state)
+TEST(what_is_saved_is_restored_on_all_cpus, prepare, NULL)
 {
 	const uint64_t mask = 0xFFFF0000;
 	unsigned int cpu;
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	assert_silent();
 	fill(1);
@@ -117,11 +116,10 @@ static void what_is_saved_is_restored_on_all_cpus(void **state)
 	assert_silent();
 }
 
-static void the_file_is_for_its_owner_alone(void **state)
+TEST(the_file_is_for_its_owner_alone, prepare, NULL)
 {
 	struct stat status;
 
-	(void)state;
 	umask(0);
 	assert_int_equal(RUN(STATE_PATH), 0);
 	umask(022);
@@ -129,13 +127,12 @@ static void the_file_is_for_its_owner_alone(void **state)
 	assert_int_equal(status.st_mode, S_IFREG | 0600);
 }
 
-static void the_file_has_the_lines_of_the_list(void **state)
+TEST(the_file_has_the_lines_of_the_list, prepare, NULL)
 {
 	static char list[4096], file[1 << 16];
 	char *line, *next, expected[80];
 	int fd;
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	fd = open_path(LIST_PATH, O_RDONLY);
 	assert_true(read(fd, list, sizeof(list) - 1) > 60);
@@ -150,9 +147,8 @@ static void the_file_has_the_lines_of_the_list(void **state)
 	}
 }
 
-static void a_hole_in_the_cpus_is_left_out_and_named_later(void **state)
+TEST(a_hole_in_the_cpus_is_left_out_and_named_later, prepare, NULL)
 {
-	(void)state;
 	assert_int_equal(set_online(1, false), 0);
 	assert_int_equal(RUN(STATE_PATH), 0);
 	assert_int_equal(RUN("--cpus", "0-1", "/tmp/other"), 1);
@@ -168,9 +164,8 @@ static void a_hole_in_the_cpus_is_left_out_and_named_later(void **state)
 	assert_filled(0, 3);
 }
 
-static void a_cpu_that_went_is_named_and_the_others_restored(void **state)
+TEST(a_cpu_that_went_is_named_and_the_others_restored, prepare, NULL)
 {
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	fill(1);
 	assert_int_equal(set_online(2, false), 0);
@@ -183,9 +178,8 @@ static void a_cpu_that_went_is_named_and_the_others_restored(void **state)
 	assert_filled(0, 2);
 }
 
-static void only_the_cpus_asked_for_are_restored(void **state)
+TEST(only_the_cpus_asked_for_are_restored, prepare, NULL)
 {
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	fill(1);
 	assert_int_equal(RUN("-r", "-c", "1,3", STATE_PATH), 0);
@@ -195,11 +189,10 @@ static void only_the_cpus_asked_for_are_restored(void **state)
 	assert_filled(0, 3);
 }
 
-static void a_dry_run_changes_nothing(void **state)
+TEST(a_dry_run_changes_nothing, prepare, NULL)
 {
 	unsigned int cpu;
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	fill(1);
 	assert_int_equal(RUN("--restore", "--dry-run", STATE_PATH), 0);
@@ -208,11 +201,10 @@ static void a_dry_run_changes_nothing(void **state)
 		assert_filled(1, cpu);
 }
 
-static void what_does_not_take_is_told(void **state)
+TEST(what_does_not_take_is_told, prepare, NULL)
 {
 	unsigned int cpu;
 
-	(void)state;
 	load_list("0x400 0xFF\n0x402 0xffffffffffffffff\n");
 	for (cpu = 0; cpu < CPUS; cpu++)
 		poke(cpu, PARTLY_STUCK, UINT64_MAX);
@@ -247,14 +239,13 @@ static void write_state(const char *text, size_t len)
 	close(fd);
 }
 
-static void a_file_that_is_refused_changes_nothing(void **state)
+TEST(a_file_that_is_refused_changes_nothing, prepare, NULL)
 {
 	static char text[1 << 16];
 	ssize_t len;
 	char *at;
 	int fd;
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	fd = open_path(STATE_PATH, O_RDONLY);
 	len = read(fd, text, sizeof(text));
@@ -283,11 +274,10 @@ static void a_file_that_is_refused_changes_nothing(void **state)
 	unlink(STATE_PATH);
 }
 
-static void a_file_of_another_host_is_refused_unless_forced(void **state)
+TEST(a_file_of_another_host_is_refused_unless_forced, prepare, NULL)
 {
 	char name[65];
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	assert_int_equal(gethostname(name, sizeof(name)), 0);
 	assert_int_equal(sethostname("elsewhere", 9), 0);
@@ -297,11 +287,10 @@ static void a_file_of_another_host_is_refused_unless_forced(void **state)
 	assert_filled(0, 3);
 }
 
-static void a_file_of_another_list_restores_what_both_allow_if_forced(void **state)
+TEST(a_file_of_another_list_restores_what_both_allow_if_forced, prepare, NULL)
 {
 	uint64_t both = 0xFF0000;
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	load_list("0x402 0xffffffffffffffff\n0x406 0x0000000000ff00ff\n0x40a 0\n0x40e 0xff\n");
 	assert_refused("it was saved under another allowlist");
@@ -316,12 +305,11 @@ static void a_file_of_another_list_restores_what_both_allow_if_forced(void **sta
 	assert_int_equal(peek(1, STORE_D), value_of(1, STORE_D, 1));
 }
 
-static void closed_streams_do_not_become_the_file(void **state)
+TEST(closed_streams_do_not_become_the_file, prepare, NULL)
 {
 	pid_t pid = fork();
 	int status;
 
-	(void)state;
 	if (pid == 0) {
 		close(0);
 		close(1);
@@ -334,12 +322,11 @@ static void closed_streams_do_not_become_the_file(void **state)
 	assert_int_equal(RUN("-r", "-c", "0", STATE_PATH), 0);
 }
 
-static void a_reader_that_left_does_not_end_a_restore(void **state)
+TEST(a_reader_that_left_does_not_end_a_restore, prepare, NULL)
 {
 	int fds[2], status;
 	pid_t pid;
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	fill(1);
 	pid = fork();
@@ -389,12 +376,11 @@ static bool kill_at(const char *const words[], unsigned int stops)
 	return true;
 }
 
-static void killed_anywhere_it_leaves_the_old_file_or_the_new_one(void **state)
+TEST(killed_anywhere_it_leaves_the_old_file_or_the_new_one, prepare, NULL)
 {
 	static const char *const save[] = { "msrsave", STATE_PATH, NULL };
 	unsigned int stops, old = 0, new = 0;
 
-	(void)state;
 	for (stops = 1;; stops++) {
 		unlink(STATE_PATH);
 		fill(0);
@@ -420,12 +406,11 @@ static void killed_anywhere_it_leaves_the_old_file_or_the_new_one(void **state)
 	assert_true(new > 4);
 }
 
-static void killed_while_restoring_it_can_be_run_again(void **state)
+TEST(killed_while_restoring_it_can_be_run_again, prepare, NULL)
 {
 	static const char *const restore[] = { "msrsave", "-r", STATE_PATH, NULL };
 	unsigned int stops, cpu;
 
-	(void)state;
 	assert_int_equal(RUN(STATE_PATH), 0);
 	for (stops = 1;; stops += 3) {
 		fill(1);
@@ -436,29 +421,4 @@ static void killed_while_restoring_it_can_be_run_again(void **state)
 			assert_filled(0, cpu);
 	}
 	assert_true(stops > 40);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(what_is_saved_is_restored_on_all_cpus, prepare),
-		cmocka_unit_test_setup(the_file_is_for_its_owner_alone, prepare),
-		cmocka_unit_test_setup(the_file_has_the_lines_of_the_list, prepare),
-		cmocka_unit_test_setup(a_hole_in_the_cpus_is_left_out_and_named_later, prepare),
-		cmocka_unit_test_setup(a_cpu_that_went_is_named_and_the_others_restored, prepare),
-		cmocka_unit_test_setup(only_the_cpus_asked_for_are_restored, prepare),
-		cmocka_unit_test_setup(a_dry_run_changes_nothing, prepare),
-		cmocka_unit_test_setup(what_does_not_take_is_told, prepare),
-		cmocka_unit_test_setup(a_file_that_is_refused_changes_nothing, prepare),
-		cmocka_unit_test_setup(a_file_of_another_host_is_refused_unless_forced, prepare),
-		cmocka_unit_test_setup(a_file_of_another_list_restores_what_both_allow_if_forced,
-				       prepare),
-		cmocka_unit_test_setup(closed_streams_do_not_become_the_file, prepare),
-		cmocka_unit_test_setup(a_reader_that_left_does_not_end_a_restore, prepare),
-		cmocka_unit_test_setup(killed_anywhere_it_leaves_the_old_file_or_the_new_one,
-				       prepare),
-		cmocka_unit_test_setup(killed_while_restoring_it_can_be_run_again, prepare),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,18 +44,16 @@ static void load_what_it_asks_for(void)
 	load_list(list + 1);
 }
 
-static void without_its_registers_in_the_list_it_tells_the_lines(void **state)
+TEST(without_its_registers_in_the_list_it_tells_the_lines, clear_list, NULL)
 {
-	(void)state;
 	assert_int_equal(run_power("-n 1"), 3);
 	assert_said("is not in the allowlist");
 	if (!strstr(said, "\n0x606 0x0\n0x611 0x0\n"))
 		assert_said("\n0xC0010299 0x0\n0xC001029B 0x0\n");
 }
 
-static void with_those_lines_it_tells_that_there_is_no_unit_here(void **state)
+TEST(with_those_lines_it_tells_that_there_is_no_unit_here, clear_list, NULL)
 {
-	(void)state;
 	assert_int_equal(run_power("-n 1"), 3);
 	load_what_it_asks_for();
 	assert_int_equal(run_power("-n 1"), 1);
@@ -68,20 +66,7 @@ static int user_runs_it(void *arg)
 	return run_power("-n 1") == 3 && strstr(said, "Ask the administrator") ? 0 : 1;
 }
 
-static void without_permission_it_tells_whom_to_ask(void **state)
+TEST(without_permission_it_tells_whom_to_ask, clear_list, NULL)
 {
-	(void)state;
 	assert_int_equal(in_child(true, user_runs_it, NULL), 0);
-}
-
-int main(void)
-{
-#define test(f) cmocka_unit_test_setup(f, clear_list)
-	const struct CMUnitTest tests[] = {
-		test(without_its_registers_in_the_list_it_tells_the_lines),
-		test(with_those_lines_it_tells_that_there_is_no_unit_here),
-		test(without_permission_it_tells_whom_to_ask),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

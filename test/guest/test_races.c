@@ -5,82 +5,48 @@
  */
 
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
 
-#include "guest.h"
+#include "workers.h"
 
 #define SECONDS 6
 #define POISON 0xdeaddeaddeaddeadULL
 
-static atomic_bool stop;
-
-static uint64_t deadline(void)
-{
-	return now_ns() + SECONDS * UINT64_C(1000000000);
-}
-
-/* Threads of the running test; each returns what was wrong, or NULL. */
-static pthread_t threads[8];
-static unsigned int nr_threads;
-
-static void start_thread(void *(*function)(void *arg), void *arg)
-{
-	atomic_store(&stop, false);
-	assert_int_equal(pthread_create(&threads[nr_threads], NULL, function, arg), 0);
-	nr_threads++;
-}
-
-static const char *stop_threads(void)
-{
-	const char *wrong = NULL;
-	void *result;
-
-	atomic_store(&stop, true);
-	while (nr_threads) {
-		pthread_join(threads[--nr_threads], &result);
-		wrong = result ? result : wrong;
-	}
-	return wrong;
-}
-
-static void assert_threads_content(void)
-{
-	const char *wrong = stop_threads();
-
-	if (wrong)
-		fail_msg("%s", wrong);
-}
-
 /* CPUs 1 to 3 go off and on line. */
-static void *toggle_cpus(void *arg)
+static void toggle_cpus(void *arg)
 {
 	atomic_uint *toggles = arg;
 	unsigned int i;
 
-	for (i = 0; !atomic_load(&stop); i++) {
+	for (i = 0; !stopping(); i++) {
 		if (set_online(1 + i % 3, false))
 			continue;
 		atomic_fetch_add(toggles, 1);
 		usleep(5000);
 		if (set_online(1 + i % 3, true))
-			return "a CPU does not come back";
+			return blame("a CPU does not come back");
 	}
-	return NULL;
 }
 
-static void no_success_without_data_while_cpus_come_and_go(void **state)
+static int settle(void **state)
+{
+	unsigned int cpu;
+
+	end_workers();
+	for (cpu = 1; cpu < 4; cpu++)
+		set_online(cpu, true);
+	return clear_list(state);
+}
+
+TEST(no_success_without_data_while_cpus_come_and_go, NULL, settle)
 {
 	static const unsigned int sizes[] = { 1, 4, 16, 64, 3000 };
 	static struct msr_batch_op ops[3000];
 	unsigned int i, round = 0, absent = 0, present = 0;
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 	atomic_uint toggles = 0;
-	uint64_t end = deadline();
+	uint64_t end = deadline(SECONDS);
 
-	(void)state;
 	load_list("0xc0000103 0\n");
 	start_thread(toggle_cpus, &toggles);
 	while (now_ns() < end || atomic_load(&toggles) < 6 || !absent) {
@@ -107,7 +73,7 @@ static void no_success_without_data_while_cpus_come_and_go(void **state)
 		assert_int_equal(result, first ? -1 : 0);
 		assert_int_equal(errno, first);
 	}
-	assert_threads_content();
+	assert_workers_content();
 	close(fd);
 	assert_true(present > 0);
 }
@@ -115,13 +81,12 @@ static void no_success_without_data_while_cpus_come_and_go(void **state)
 static const char list_a[] = "0x402 0xff\n0x406 0xff00\n0x40a 0\n";
 static const char list_b[] = "0x402 0xf0f0\n0x406 0x0f0f\n0x40e 0\n";
 
-static void *swap_lists(void *arg)
+static void swap_lists(void *arg)
 {
 	(void)arg;
-	while (!atomic_load(&stop))
+	while (!stopping())
 		if (write_list(list_a) < 0 || write_list(list_b) < 0)
-			return "a list was refused";
-	return NULL;
+			return blame("a list was refused");
 }
 
 /* Which of the two lists has this to say? */
@@ -139,15 +104,14 @@ static char list_of(const struct msr_batch_op *op)
 	}
 }
 
-static void no_batch_is_judged_by_a_mixture_of_lists(void **state)
+TEST(no_batch_is_judged_by_a_mixture_of_lists, NULL, settle)
 {
 	static const uint32_t msrs[] = { STORE_A, STORE_B, STORE_C, STORE_D };
 	static struct msr_batch_op ops[4000];
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 	unsigned int seen[2] = { 0 }, i;
-	uint64_t end = deadline();
+	uint64_t end = deadline(SECONDS);
 
-	(void)state;
 	load_list(list_a);
 	start_thread(swap_lists, NULL);
 	while (now_ns() < end || !seen[0] || !seen[1]) {
@@ -162,7 +126,7 @@ static void no_batch_is_judged_by_a_mixture_of_lists(void **state)
 			assert_int_equal(list_of(&ops[i]), first);
 		seen[first - 'a']++;
 	}
-	assert_threads_content();
+	assert_workers_content();
 	close(fd);
 }
 
@@ -177,7 +141,7 @@ struct hammer {
 
 #define HAMMERED 0x4a
 
-static void *hammer(void *arg)
+static void hammer(void *arg)
 {
 	static __thread struct msr_batch_op ops[2000];
 	struct hammer *hammer = arg;
@@ -187,7 +151,7 @@ static void *hammer(void *arg)
 	unsigned int i;
 
 	pin_to(hammer->from_cpu);
-	while (!atomic_load(&stop)) {
+	while (!stopping()) {
 		bool revoked = atomic_load(&hammer->revoked);
 		bool success;
 
@@ -200,16 +164,15 @@ static void *hammer(void *arg)
 			success = pwrite(cpu_fd, &value, sizeof(value), STORE_A) == sizeof(value);
 		}
 		if (success && revoked)
-			return "an access began after the write that revoked it, and was made";
+			return blame("an access began after the write that revoked it, and was made");
 		if (success)
 			atomic_fetch_add(&hammer->successes, 1);
 	}
 	close(batch_fd);
 	close(cpu_fd);
-	return NULL;
 }
 
-static void after_a_write_nothing_is_executed_that_only_the_old_list_allowed(void **state)
+TEST(after_a_write_nothing_is_executed_that_only_the_old_list_allowed, NULL, settle)
 {
 	struct hammer hammers[] = {
 		{ .from_cpu = 1, .to_cpu = 1 },
@@ -218,9 +181,8 @@ static void after_a_write_nothing_is_executed_that_only_the_old_list_allowed(voi
 		{ .from_cpu = 1, .to_cpu = 1, .batches = true },
 	};
 	unsigned int i, rounds = 0;
-	uint64_t end = deadline();
+	uint64_t end = deadline(SECONDS);
 
-	(void)state;
 	pin_to(0);
 	while (now_ns() < end || rounds < 4) {
 		load_list("0x402 0xffffffffffffffff\n");
@@ -241,7 +203,7 @@ static void after_a_write_nothing_is_executed_that_only_the_old_list_allowed(voi
 		usleep(20000);
 		assert_int_equal(peek(1, STORE_A), 0x600d);
 
-		assert_threads_content();
+		assert_workers_content();
 		rounds++;
 	}
 }
@@ -253,7 +215,7 @@ struct masked_writer {
 	atomic_uint writes;
 };
 
-static void *write_low_half(void *arg)
+static void write_low_half(void *arg)
 {
 	struct masked_writer *writer = arg;
 	struct msr_batch_op ops[40];
@@ -263,21 +225,20 @@ static void *write_low_half(void *arg)
 	unsigned int i;
 
 	pin_to(writer->from_cpu);
-	while (!atomic_load(&stop)) {
+	while (!stopping()) {
 		value += 0x123456789abcdef1;
 		if (writer->batches) {
 			for (i = 0; i < ARRAY_SIZE(ops); i++)
 				ops[i] = write_op(1, STORE_A, value + i);
 			if (run_batch_fd(batch_fd, ops, ARRAY_SIZE(ops)))
-				return "a batch failed";
+				return blame("a batch failed");
 		} else if (pwrite(cpu_fd, &value, sizeof(value), STORE_A) != sizeof(value)) {
-			return "a write failed";
+			return blame("a write failed");
 		}
 		atomic_fetch_add(&writer->writes, 1);
 	}
 	close(batch_fd);
 	close(cpu_fd);
-	return NULL;
 }
 
 static unsigned int fewest_writes(struct masked_writer *writers, unsigned int count)
@@ -292,19 +253,18 @@ static unsigned int fewest_writes(struct masked_writer *writers, unsigned int co
 	return fewest;
 }
 
-static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
+TEST(a_masked_write_never_loses_the_bits_of_another_writer, NULL, settle)
 {
 	struct masked_writer writers[] = {
 		{ .from_cpu = 1 },
 		{ .from_cpu = 2 },
 		{ .from_cpu = 3, .batches = true },
 	};
-	uint64_t end = deadline();
+	uint64_t end = deadline(SECONDS);
 	uint64_t high = 0, value;
 	unsigned int i;
 	int fd;
 
-	(void)state;
 	load_list("0x402 0x00000000ffffffff\n");
 	for (i = 0; i < ARRAY_SIZE(writers); i++)
 		start_thread(write_low_half, &writers[i]);
@@ -322,11 +282,11 @@ static void a_masked_write_never_loses_the_bits_of_another_writer(void **state)
 		assert_int_equal(value >> 32, high);
 	}
 	close(fd);
-	assert_threads_content();
+	assert_workers_content();
 }
 
-/* In a child: batches over all CPUs for ever, wrong data is exit status 1. */
-static int run_batches_for_ever(void *arg)
+/* In a child: batches over all CPUs for ever, unless data is wrong */
+static void run_batches_for_ever(void *arg)
 {
 	static struct msr_batch_op ops[20000];
 	const unsigned int *cpu = arg;
@@ -340,49 +300,38 @@ static int run_batches_for_ever(void *arg)
 		for (i = 0; i < count; i++)
 			ops[i] = read_op(i % 4, CPU_NUMBER);
 		if (run_batch_fd(fd, ops, count))
-			return 1;
+			return;
 		for (i = 0; i < count; i++)
 			if (ops[i].err || ops[i].msrdata != i % 4)
-				return 1;
+				return;
 	}
 }
 
-static void batches_from_every_cpu_survive_kill_9_among_them(void **state)
+TEST(batches_from_every_cpu_survive_kill_9_among_them, NULL, settle)
 {
 	pid_t pids[8] = { 0 };
 	unsigned int i, cpu, kills = 0;
-	uint64_t end = deadline();
-	int status;
+	uint64_t end = deadline(SECONDS);
 
-	(void)state;
 	load_list("0xc0000103 0\n");
 	while (now_ns() < end || kills < 20) {
 		for (i = 0; i < ARRAY_SIZE(pids); i++) {
 			cpu = i % 4;
 			if (pids[i])
 				continue;
-			pids[i] = fork();
-			assert_true(pids[i] >= 0);
-			if (!pids[i])
-				_exit(run_batches_for_ever(&cpu));
+			pids[i] = start_child(0, NULL, run_batches_for_ever, &cpu);
 		}
 		usleep(7000 + kills % 10 * 1700);
 		i = kills++ % ARRAY_SIZE(pids);
-		kill(pids[i], SIGKILL);
-		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-		assert_true(WIFSIGNALED(status));
+		assert_true(WIFSIGNALED(kill_child(pids[i])));
 		pids[i] = 0;
 	}
-	for (i = 0; i < ARRAY_SIZE(pids); i++) {
-		if (!pids[i])
-			continue;
-		kill(pids[i], SIGKILL);
-		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-		assert_true(WIFSIGNALED(status));
-	}
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		if (pids[i])
+			assert_true(WIFSIGNALED(kill_child(pids[i])));
 }
 
-static int hog_cpu(void *arg)
+static void hog_cpu(void *arg)
 {
 	volatile bool for_ever = true;
 
@@ -390,11 +339,10 @@ static int hog_cpu(void *arg)
 	pin_to(1);
 	while (for_ever)
 		;
-	return 0;
 }
 
 /* A batch that hardly ever gets the CPU, and holds the list that long */
-static int starve_in_a_batch(void *arg)
+static void starve_in_a_batch(void *arg)
 {
 	static struct msr_batch_op ops[MSR_BATCH_MAX_OPS];
 	struct sched_param param = { 0 };
@@ -405,47 +353,19 @@ static int starve_in_a_batch(void *arg)
 		ops[i] = write_op(1, FAULTING, UINT64_C(1) << 40);
 	pin_to(1);
 	if (sched_setscheduler(0, SCHED_IDLE, &param))
-		return 1;
+		return blame("a child cannot be idle");
 	atomic_store((atomic_bool *)arg, true);
 	for (;;)
 		run_batch_fd(fd, ops, MSR_BATCH_MAX_OPS);
 }
 
-static int write_a_list(void *arg)
+static void write_a_list(void *arg)
 {
 	(void)arg;
-	return write_list("0x6e1 0xffffffffffffffff\n0x406 0\n") < 0;
+	write_list("0x6e1 0xffffffffffffffff\n0x406 0\n");
 }
 
-static pid_t start_child(int (*function)(void *arg), void *arg)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (!pid)
-		_exit(function(arg));
-	return pid;
-}
-
-static bool ends_within(pid_t pid, unsigned int seconds)
-{
-	uint64_t end = now_ns() + seconds * UINT64_C(1000000000);
-	pid_t ended = 0;
-
-	while (!ended && now_ns() < end) {
-		usleep(10000);
-		ended = waitpid(pid, NULL, WNOHANG);
-	}
-	return ended == pid;
-}
-
-static void end_child(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
-static void a_writer_that_waits_for_a_batch_can_be_killed(void **state)
+TEST(a_writer_that_waits_for_a_batch_can_be_killed, NULL, settle)
 {
 	atomic_bool *begun =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -454,26 +374,25 @@ static void a_writer_that_waits_for_a_batch_can_be_killed(void **state)
 	bool waited = false, ended;
 	uint64_t end;
 
-	(void)state;
 	load_list("0x6e1 0xffffffffffffffff\n");
-	batch = start_child(starve_in_a_batch, begun);
+	batch = start_child(0, NULL, starve_in_a_batch, begun);
 	while (!atomic_load(begun))
 		usleep(1000);
 	usleep(50000);
-	hog = start_child(hog_cpu, NULL);
+	hog = start_child(0, NULL, hog_cpu, NULL);
 	usleep(50000);
 	/* The batch may be starving between two batches, where it holds nothing. */
-	end = now_ns() + 60 * UINT64_C(1000000000);
+	end = deadline(60);
 	do {
 		usleep(50000);
-		writer = start_child(write_a_list, NULL);
+		writer = start_child(0, NULL, write_a_list, NULL);
 		waited = !ends_within(writer, 1);
 	} while (!waited && now_ns() < end);
 	kill(writer, SIGKILL);
 	ended = ends_within(writer, 10);
 
-	end_child(hog);
-	end_child(batch);
+	kill_child(hog);
+	kill_child(batch);
 	munmap(begun, 4096);
 	if (!ended)
 		waitpid(writer, NULL, 0);
@@ -483,27 +402,3 @@ static void a_writer_that_waits_for_a_batch_can_be_killed(void **state)
 	assert_int_equal(run_batch(&op, 1), 0);
 }
 
-static int settle(void **state)
-{
-	unsigned int cpu;
-
-	stop_threads();
-	for (cpu = 1; cpu < 4; cpu++)
-		set_online(cpu, true);
-	return clear_list(state);
-}
-
-int main(void)
-{
-#define test(f) cmocka_unit_test_teardown(f, settle)
-	const struct CMUnitTest tests[] = {
-		test(no_success_without_data_while_cpus_come_and_go),
-		test(no_batch_is_judged_by_a_mixture_of_lists),
-		test(after_a_write_nothing_is_executed_that_only_the_old_list_allowed),
-		test(a_masked_write_never_loses_the_bits_of_another_writer),
-		test(batches_from_every_cpu_survive_kill_9_among_them),
-		test(a_writer_that_waits_for_a_batch_can_be_killed),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}

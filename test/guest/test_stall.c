@@ -20,7 +20,7 @@
 /* The caller's CPU, another that answers, the test's own, and the one that does not */
 #define CALLER 0
 #define OTHER 1
-#define TEST 2
+#define OURS 2
 static unsigned int stalled;
 
 static struct shared {
@@ -75,7 +75,7 @@ static int load_stall(void **state)
 
 	(void)state;
 	stalled = cpus_online() - 1;
-	assert_true(stalled > TEST);
+	assert_true(stalled > OURS);
 	snprintf(params, sizeof(params), STALL_PARAMS, stalled);
 	assert_int_equal(load_other("/t/stall.ko", params), 0);
 	sleep(2);
@@ -94,7 +94,7 @@ static int make_world(void **state)
 		      -1, 0);
 	assert_ptr_not_equal(shared, MAP_FAILED);
 	caller = 0;
-	pin_to(TEST);
+	pin_to(OURS);
 	return load_the_list(state);
 }
 
@@ -146,12 +146,11 @@ static void assert_caller_succeeds(void)
 	assert_int_equal(status, 0);
 }
 
-static void a_reader_of_another_cpu_is_not_delayed(void **state)
+TEST(a_reader_of_another_cpu_is_not_delayed, make_world, end_world)
 {
 	int fd = open_cpu(OTHER, "msr_safe", O_RDONLY);
 	uint64_t value;
 
-	(void)state;
 	poke(OTHER, STORE_A, 0x1234);
 	stall();
 	call_for_all();
@@ -166,15 +165,14 @@ static void a_reader_of_another_cpu_is_not_delayed(void **state)
 	assert_caller_succeeds();
 }
 
-static void batches_from_the_callers_cpu_are_not_delayed(void **state)
+TEST(batches_from_the_callers_cpu_are_not_delayed, make_world, end_world)
 {
 	struct msr_batch_op ops[] = {
 		read_op(CALLER, STORE_A),
 		read_op(OTHER, STORE_A),
-		read_op(TEST, STORE_A),
+		read_op(OURS, STORE_A),
 	};
 
-	(void)state;
 	stall();
 	call_for_all();
 	wait_for_caller();
@@ -185,7 +183,7 @@ static void batches_from_the_callers_cpu_are_not_delayed(void **state)
 	assert_int_equal(run_batch(ops + 1, 1), 0);
 	assert_int_equal(run_batch(ops + 2, 1), 0);
 	assert_true(is_stalled());
-	pin_to(TEST);
+	pin_to(OURS);
 
 	end_stall();
 	assert_caller_succeeds();
@@ -201,13 +199,12 @@ static void *wake_on_callers_cpu(void *unused)
 	return NULL;
 }
 
-static void a_real_time_task_on_the_callers_cpu_runs(void **state)
+TEST(a_real_time_task_on_the_callers_cpu_runs, make_world, end_world)
 {
 	struct sched_param priority = { .sched_priority = 50 };
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	(void)state;
 	stall();
 	call_for_all();
 	wait_for_caller();
@@ -225,11 +222,10 @@ static void a_real_time_task_on_the_callers_cpu_runs(void **state)
 }
 
 /* Its memory is in use until the CPU answers. */
-static void a_caller_that_is_killed_waits_for_its_visits(void **state)
+TEST(a_caller_that_is_killed_waits_for_its_visits, make_world, end_world)
 {
 	int status;
 
-	(void)state;
 	stall();
 	call_for_all();
 	wait_for_caller();
@@ -246,13 +242,12 @@ static void a_caller_that_is_killed_waits_for_its_visits(void **state)
 }
 
 /* Two that want the CPU: both get it when it answers. */
-static void callers_of_the_cpu_are_served_when_it_answers(void **state)
+TEST(callers_of_the_cpu_are_served_when_it_answers, make_world, end_world)
 {
 	struct msr_batch_op op = read_op(stalled, STORE_A);
 	pid_t second;
 	int status;
 
-	(void)state;
 	poke(stalled, STORE_A, 0x77);
 	stall();
 	call_for_all();
@@ -270,17 +265,4 @@ static void callers_of_the_cpu_are_served_when_it_answers(void **state)
 	assert_int_equal(status, 0);
 }
 
-#define STALL_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, end_world)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		STALL_TEST(a_reader_of_another_cpu_is_not_delayed),
-		STALL_TEST(batches_from_the_callers_cpu_are_not_delayed),
-		STALL_TEST(a_real_time_task_on_the_callers_cpu_runs),
-		STALL_TEST(a_caller_that_is_killed_waits_for_its_visits),
-		STALL_TEST(callers_of_the_cpu_are_served_when_it_answers),
-	};
-
-	return cmocka_run_group_tests(tests, load_stall, unload_stall);
-}
+TEST_PROGRAM(load_stall, unload_stall)

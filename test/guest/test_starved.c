@@ -21,7 +21,7 @@
 
 /* The users' CPU and the test's */
 #define USERS 1
-#define TEST 0
+#define OURS 0
 
 #define OLD_LIST "0x402 0xffffffffffffffff\n"
 #define NEW_LIST "0x406 0\n"
@@ -119,7 +119,7 @@ static int make_world(void **state)
 	users = mmap(NULL, NR_USERS * sizeof(*users), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(users, MAP_FAILED);
-	pin_to(TEST);
+	pin_to(OURS);
 	batch_fd = open_path(BATCH_PATH, O_RDONLY);
 	make_cgroup(CGROUP);
 	make_cgroup(BUSY_CGROUP);
@@ -196,18 +196,16 @@ static unsigned int assert_the_new_list_holds(const char *how)
 	return cut;
 }
 
-static void a_quota_does_not_delay_the_write(void **state)
+TEST(a_quota_does_not_delay_the_write, make_world, end_world)
 {
-	(void)state;
 	start_users(CGROUP);
 	assert_int_equal(write_file(CGROUP "/cpu.max", "1000 1000000"), 0);
 	usleep(100000);
 	assert_true(assert_the_new_list_holds("cpu.max") > 0);
 }
 
-static void a_small_weight_does_not_delay_the_write(void **state)
+TEST(a_small_weight_does_not_delay_the_write, make_world, end_world)
 {
-	(void)state;
 	assert_int_equal(write_file(CGROUP "/cpu.weight", "1"), 0);
 	assert_int_equal(write_file(BUSY_CGROUP "/cpu.weight", "10000"), 0);
 	start_users(CGROUP);
@@ -216,12 +214,11 @@ static void a_small_weight_does_not_delay_the_write(void **state)
 	assert_true(assert_the_new_list_holds("cpu.weight") > 0);
 }
 
-static void idle_scheduling_does_not_delay_the_write(void **state)
+TEST(idle_scheduling_does_not_delay_the_write, make_world, end_world)
 {
 	struct sched_param param = { 0 };
 	unsigned int i;
 
-	(void)state;
 	start_users(NULL);
 	for (i = 0; i < NR_USERS; i++)
 		assert_int_equal(sched_setscheduler(children[i], SCHED_IDLE, &param), 0);
@@ -230,29 +227,26 @@ static void idle_scheduling_does_not_delay_the_write(void **state)
 	assert_the_new_list_holds("SCHED_IDLE");
 }
 
-static void stopping_does_not_delay_the_write(void **state)
+TEST(stopping_does_not_delay_the_write, make_world, end_world)
 {
 	unsigned int i;
 
-	(void)state;
 	start_users(NULL);
 	for (i = 0; i < NR_USERS; i++)
 		assert_int_equal(kill(children[i], SIGSTOP), 0);
 	assert_the_new_list_holds("SIGSTOP");
 }
 
-static void freezing_does_not_delay_the_write(void **state)
+TEST(freezing_does_not_delay_the_write, make_world, end_world)
 {
-	(void)state;
 	start_users(CGROUP);
 	assert_int_equal(write_file(CGROUP "/cgroup.freeze", "1"), 0);
 	assert_the_new_list_holds("cgroup.freeze");
 }
 
 /* A list that is cleared is a new list, too. */
-static void clearing_the_list_is_not_delayed(void **state)
+TEST(clearing_the_list_is_not_delayed, make_world, end_world)
 {
-	(void)state;
 	start_users(CGROUP);
 	assert_int_equal(write_file(CGROUP "/cpu.max", "1000 1000000"), 0);
 	usleep(100000);
@@ -261,20 +255,4 @@ static void clearing_the_list_is_not_delayed(void **state)
 	free_users();
 	assert_users_end();
 	assert_int_equal(peek(USERS, STORE_A), MARK);
-}
-
-#define STARVED_TEST(name) cmocka_unit_test_setup_teardown(name, make_world, end_world)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		STARVED_TEST(a_quota_does_not_delay_the_write),
-		STARVED_TEST(a_small_weight_does_not_delay_the_write),
-		STARVED_TEST(idle_scheduling_does_not_delay_the_write),
-		STARVED_TEST(stopping_does_not_delay_the_write),
-		STARVED_TEST(freezing_does_not_delay_the_write),
-		STARVED_TEST(clearing_the_list_is_not_delayed),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

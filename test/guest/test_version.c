@@ -7,11 +7,10 @@
 
 static const char *const names[] = { "/dev/cpu/msr_safe_version", "/dev/cpu/msr_version" };
 
-static void both_names_read_the_version(void **state)
+TEST(both_names_read_the_version, NULL, NULL)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		char text[64] = "";
 		int fd = open_path(names[i], O_RDONLY);
@@ -32,11 +31,10 @@ static int read_as_user(void *arg)
 }
 
 /* Whoever holds it open keeps the module from being unloaded. */
-static void a_user_reads_it_only_when_its_permissions_allow_it(void **state)
+TEST(a_user_reads_it_only_when_its_permissions_allow_it, NULL, NULL)
 {
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_int_equal(in_child(true, read_as_user, (void *)names[i]), EACCES);
 		assert_int_equal(chmod(names[i], 0444), 0);
@@ -45,37 +43,23 @@ static void a_user_reads_it_only_when_its_permissions_allow_it(void **state)
 	}
 }
 
-static void nobody_writes_it(void **state)
+TEST(nobody_writes_it, NULL, NULL)
 {
 	int fd = open_path(names[0], O_RDWR);
 
-	(void)state;
 	assert_fails(write(fd, "3", 1), EINVAL);
 	close(fd);
 }
 
-static void nodes_are_0440_minors_0_and_1_of_one_major(void **state)
+TEST(nodes_are_0440_minors_0_and_1_of_one_major, NULL, NULL)
 {
 	struct stat st[2];
 	unsigned int i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_int_equal(stat(names[i], &st[i]), 0);
 		assert_int_equal(st[i].st_mode, S_IFCHR | 0440);
 		assert_int_equal(st[i].st_rdev & 0xff, i);
 	}
 	assert_int_equal(st[0].st_rdev >> 8, st[1].st_rdev >> 8);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(both_names_read_the_version),
-		cmocka_unit_test(a_user_reads_it_only_when_its_permissions_allow_it),
-		cmocka_unit_test(nobody_writes_it),
-		cmocka_unit_test(nodes_are_0440_minors_0_and_1_of_one_major),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@ tool()
 # test_that NAME: the function of that name succeeds
 test_that()
 {
+	selected "$1" || return
 	"$1"
 	result $? "$1" "status $status: $(head -n 20 "$work/out" "$work/err")"
 }

@@ -3,11 +3,26 @@
 #
 # For scripts that print TAP: each begins with `plan`, and ends with `finish`.
 
-# plan NUMBER: of tests
+# selected NAME: whether $TEST, a pattern if it is set, is that of a test
+selected()
+{
+	[ -z "${TEST-}" ] && return
+	# shellcheck disable=SC2254	# a pattern
+	case $1 in
+	$TEST) ;;
+	*) return 1 ;;
+	esac
+}
+
+# plan NUMBER: of tests, which is told at the end where not all are selected
 plan()
 {
-	number=0 failed=0
-	echo "1..$1"
+	number=0 failed=0 planned=
+	if selected "$(basename "$0" .sh)"; then
+		unset TEST
+		planned=$1
+		echo "1..$1"
+	fi
 }
 
 # result STATUS NAME SAID: passes if the status is 0; else SAID says why
@@ -32,5 +47,6 @@ result_of()
 
 finish()
 {
+	[ "$planned" ] || echo "1..$number"
 	exit "$failed"
 }

@@ -32,7 +32,7 @@ static char *printed(const struct cpus *set)
 	return text;
 }
 
-static void a_list_is_read_as_taskset_takes_it(void **state)
+TEST(a_list_is_read_as_taskset_takes_it, NULL, NULL)
 {
 	/* clang-format off */
 	static const char *const lists[][2] = {
@@ -45,14 +45,13 @@ static void a_list_is_read_as_taskset_takes_it(void **state)
 	struct cpus set;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(lists); i++) {
 		assert_true(cpus_parse(&set, lists[i][0]));
 		assert_string_equal(printed(&set), lists[i][1]);
 	}
 }
 
-static void what_is_not_a_list_is_refused(void **state)
+TEST(what_is_not_a_list_is_refused, NULL, NULL)
 {
 	static const char *const lists[] = {
 		"",
@@ -87,20 +86,18 @@ static void what_is_not_a_list_is_refused(void **state)
 	struct cpus set;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(lists); i++)
 		if (cpus_parse(&set, lists[i]))
 			fail_msg("\"%s\" is taken", lists[i]);
 }
 
-static void the_cpus_of_a_set_are_gone_through_in_order(void **state)
+TEST(the_cpus_of_a_set_are_gone_through_in_order, NULL, NULL)
 {
 	static const unsigned int expected[] = { 0, 63, 64, 200, 65535 };
 	struct cpus set = { 0 };
 	unsigned int cpu;
 	size_t i;
 
-	(void)state;
 	assert_true(cpus_empty(&set));
 	for (i = ARRAY_SIZE(expected); i-- > 0;)
 		cpus_add(&set, expected[i]);
@@ -113,11 +110,10 @@ static void the_cpus_of_a_set_are_gone_through_in_order(void **state)
 	assert_false(cpus_has(&set, 1));
 }
 
-static void sets_meet_and_differ(void **state)
+TEST(sets_meet_and_differ, NULL, NULL)
 {
 	struct cpus a, b, result;
 
-	(void)state;
 	assert_true(cpus_parse(&a, "0-70"));
 	assert_true(cpus_parse(&b, "2,64-100"));
 	result = cpus_both(&a, &b);
@@ -126,11 +122,10 @@ static void sets_meet_and_differ(void **state)
 	assert_string_equal(printed(&result), "0-1,3-63");
 }
 
-static void the_cpus_on_line_are_those_that_the_kernel_says(void **state)
+TEST(the_cpus_on_line_are_those_that_the_kernel_says, NULL, NULL)
 {
 	struct cpus set;
 
-	(void)state;
 	online = "0-3,6,8-9\n";
 	assert_int_equal(cpus_online(&set), 0);
 	assert_string_equal(printed(&set), "0-3,6,8-9");
@@ -141,17 +136,4 @@ static void the_cpus_on_line_are_those_that_the_kernel_says(void **state)
 	online = NULL;
 	assert_int_equal(cpus_online(&set), -1);
 	assert_int_equal(errno, ENOENT);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_list_is_read_as_taskset_takes_it),
-		cmocka_unit_test(what_is_not_a_list_is_refused),
-		cmocka_unit_test(the_cpus_of_a_set_are_gone_through_in_order),
-		cmocka_unit_test(sets_meet_and_differ),
-		cmocka_unit_test(the_cpus_on_line_are_those_that_the_kernel_says),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

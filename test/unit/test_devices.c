@@ -68,11 +68,10 @@ static int reset(void **state)
 	return 0;
 }
 
-static void the_list_in_force_is_read(void **state)
+TEST(the_list_in_force_is_read, NULL, NULL)
 {
 	struct allowlist list;
 
-	(void)state;
 	content = "# MSR      Write mask\n"
 		  "0x00000010 0x0000000000000000\n"
 		  "0xC0000103 0xFEDCBA9876543210\n"
@@ -80,9 +79,9 @@ static void the_list_in_force_is_read(void **state)
 	assert_int_equal(allowlist_read(&list), 0);
 	assert_int_equal(list.count, 3);
 	assert_int_equal(list.entries[0].msr, 0x10);
-	assert_int_equal(list.entries[0].mask, 0);
+	assert_int_equal(list.entries[0].wmask, 0);
 	assert_int_equal(list.entries[1].msr, 0xC0000103);
-	assert_int_equal(list.entries[1].mask, 0xFEDCBA9876543210);
+	assert_int_equal(list.entries[1].wmask, 0xFEDCBA9876543210);
 	assert_ptr_equal(allowlist_find(&list, 0x199), &list.entries[2]);
 	assert_null(allowlist_find(&list, 0x11));
 	allowlist_free(&list);
@@ -108,12 +107,11 @@ static ssize_t one_line(void *cookie, char *buf, size_t size)
 	return strlen(line);
 }
 
-static void a_list_that_cannot_be_read_to_its_end_is_an_error(void **state)
+TEST(a_list_that_cannot_be_read_to_its_end_is_an_error, NULL, NULL)
 {
 	struct allowlist list;
 	int turn = 0;
 
-	(void)state;
 	failing = fopencookie(&turn, "r", (cookie_io_functions_t){ .read = one_line });
 	errno = 0;
 	assert_int_equal(allowlist_read(&list), -1);
@@ -122,7 +120,7 @@ static void a_list_that_cannot_be_read_to_its_end_is_an_error(void **state)
 	failing = NULL;
 }
 
-static void a_list_that_cannot_be_read_is_an_error(void **state)
+TEST(a_list_that_cannot_be_read_is_an_error, NULL, NULL)
 {
 	static const char *const strange[] = {
 		"0x00000010\n",
@@ -138,7 +136,6 @@ static void a_list_that_cannot_be_read_is_an_error(void **state)
 	struct allowlist list;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(strange); i++) {
 		content = strange[i];
 		errno = 0;
@@ -171,7 +168,7 @@ static void assert_run_once(const struct msr_batch_op *ops, size_t from, size_t 
 	}
 }
 
-static void a_batch_is_as_few_calls_as_can_be(void **state)
+TEST(a_batch_is_as_few_calls_as_can_be, reset, NULL)
 {
 	static const struct {
 		size_t count;
@@ -188,7 +185,7 @@ static void a_batch_is_as_few_calls_as_can_be(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		reset(state);
+		reset(NULL);
 		ops = make_ops(cases[i].count);
 		assert_int_equal(batch_run(7, ops, cases[i].count), 0);
 		assert_int_equal(module.calls, cases[i].calls);
@@ -197,11 +194,10 @@ static void a_batch_is_as_few_calls_as_can_be(void **state)
 	}
 }
 
-static void a_module_short_of_memory_is_asked_for_less(void **state)
+TEST(a_module_short_of_memory_is_asked_for_less, reset, NULL)
 {
 	struct msr_batch_op *ops = make_ops(1000);
 
-	(void)state;
 	module.most = 300;
 	assert_int_equal(batch_run(7, ops, 1000), 0);
 	assert_run_once(ops, 0, 1000);
@@ -214,11 +210,10 @@ static void a_module_short_of_memory_is_asked_for_less(void **state)
 	free(ops);
 }
 
-static void the_error_of_an_operation_is_not_one_of_the_batch(void **state)
+TEST(the_error_of_an_operation_is_not_one_of_the_batch, reset, NULL)
 {
 	struct msr_batch_op *ops = make_ops(10);
 
-	(void)state;
 	module.op_error = -EIO;
 	ops[0].msr = 0xBAD;
 	ops[5].msr = 0xBAD;
@@ -230,12 +225,11 @@ static void the_error_of_an_operation_is_not_one_of_the_batch(void **state)
 	free(ops);
 }
 
-static void a_call_that_fails_leaves_the_rest_not_run(void **state)
+TEST(a_call_that_fails_leaves_the_rest_not_run, reset, NULL)
 {
 	size_t count = 2 * MSR_BATCH_MAX_OPS + 5, i;
 	struct msr_batch_op *ops = make_ops(count);
 
-	(void)state;
 	module.failing_call = 2;
 	module.failure = ESTALE;
 	assert_int_equal(batch_run(7, ops, count), -1);
@@ -246,19 +240,4 @@ static void a_call_that_fails_leaves_the_rest_not_run(void **state)
 		assert_int_equal(ops[i].msrdata, i);
 	}
 	free(ops);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_list_in_force_is_read),
-		cmocka_unit_test(a_list_that_cannot_be_read_is_an_error),
-		cmocka_unit_test(a_list_that_cannot_be_read_to_its_end_is_an_error),
-		cmocka_unit_test_setup(a_batch_is_as_few_calls_as_can_be, reset),
-		cmocka_unit_test_setup(a_module_short_of_memory_is_asked_for_less, reset),
-		cmocka_unit_test_setup(the_error_of_an_operation_is_not_one_of_the_batch, reset),
-		cmocka_unit_test_setup(a_call_that_fails_leaves_the_rest_not_run, reset),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,29 +11,26 @@
 
 #define assert_near(value, expected) assert_float_equal(value, expected, 0.001)
 
-static void the_unit_is_in_bits_12_to_8(void **state)
+TEST(the_unit_is_in_bits_12_to_8, NULL, NULL)
 {
-	(void)state;
 	assert_true(energy_unit(0xA0E03) == UNIT_14);
 	assert_true(energy_unit(0xA1003) == UNIT_16);
 	assert_true(energy_unit(0xFFFFFFFFFFFFE0FF) == 1);
 	assert_true(energy_unit(0x1F00) == 1.0 / 2147483648);
 }
 
-static void a_register_of_0_tells_no_unit(void **state)
+TEST(a_register_of_0_tells_no_unit, NULL, NULL)
 {
 	double watts;
 
-	(void)state;
 	assert_true(energy_unit(0) == 0);
 	assert_false(mean_watts(0, 0, energy_unit(0), 1, &watts));
 }
 
-static void power_is_energy_by_time(void **state)
+TEST(power_is_energy_by_time, NULL, NULL)
 {
 	double watts;
 
-	(void)state;
 	assert_true(mean_watts(1000, 1000 + 16384 * 100, UNIT_14, 1, &watts));
 	assert_near(watts, 100);
 	assert_true(mean_watts(1000, 1000 + 65536 * 100, UNIT_16, 4, &watts));
@@ -44,11 +41,10 @@ static void power_is_energy_by_time(void **state)
 	assert_near(watts, 0);
 }
 
-static void a_counter_that_began_again_is_no_matter(void **state)
+TEST(a_counter_that_began_again_is_no_matter, NULL, NULL)
 {
 	double watts;
 
-	(void)state;
 	assert_true(mean_watts(0xFFFFFFFF, 16383, UNIT_14, 1, &watts));
 	assert_near(watts, 1);
 	assert_true(mean_watts(0xFFFFFFFF - 16384 * 60 + 1, 16384 * 40, UNIT_14, 1, &watts));
@@ -58,22 +54,20 @@ static void a_counter_that_began_again_is_no_matter(void **state)
 	assert_near(watts, 262144.0 / 131);
 }
 
-static void the_upper_half_of_the_register_does_not_count(void **state)
+TEST(the_upper_half_of_the_register_does_not_count, NULL, NULL)
 {
 	double watts;
 
-	(void)state;
 	assert_true(mean_watts(0x5A5A5A5A00000000, 16384, UNIT_14, 1, &watts));
 	assert_near(watts, 1);
 	assert_true(mean_watts(0xFFFFFFFF, 0x100000000 + 16383, UNIT_14, 1, &watts));
 	assert_near(watts, 1);
 }
 
-static void what_could_have_gone_round_unnoticed_is_not_told(void **state)
+TEST(what_could_have_gone_round_unnoticed_is_not_told, NULL, NULL)
 {
 	double watts = -1;
 
-	(void)state;
 	assert_near(longest_interval(UNIT_14), 131.072);
 	assert_near(longest_interval(UNIT_16), 32.768);
 	assert_true(mean_watts(0, 1, UNIT_16, 32.7, &watts));
@@ -84,18 +78,4 @@ static void what_could_have_gone_round_unnoticed_is_not_told(void **state)
 	assert_true(watts == -1);
 	/* In the longest time, not even the most power brings the counter all the way round. */
 	assert_true(MOST_WATTS * longest_interval(UNIT_14) / UNIT_14 <= 4294967296.0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_unit_is_in_bits_12_to_8),
-		cmocka_unit_test(a_register_of_0_tells_no_unit),
-		cmocka_unit_test(power_is_energy_by_time),
-		cmocka_unit_test(a_counter_that_began_again_is_no_matter),
-		cmocka_unit_test(the_upper_half_of_the_register_does_not_count),
-		cmocka_unit_test(what_could_have_gone_round_unnoticed_is_not_told),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,24 +69,22 @@ static void assert_tags_are_known(const char *tags, uint32_t msr)
 	}
 }
 
-static void every_tag_of_a_row_is_one_of_a_model(void **state)
+TEST(every_tag_of_a_row_is_one_of_a_model, NULL, NULL)
 {
 	const struct reg *reg;
 	size_t i;
 
-	(void)state;
 	for_each_reg(reg)
 		assert_tags_are_known(reg->models, reg->at.first);
 	for (i = 0; i < tables.nr_denials; i++)
 		assert_tags_are_known(tables.denials[i].models, tables.denials[i].at.first);
 }
 
-static void every_row_is_of_some_model(void **state)
+TEST(every_row_is_of_some_model, NULL, NULL)
 {
 	const struct model *model;
 	const struct reg *reg;
 
-	(void)state;
 	for_each_reg(reg) {
 		for_each_model(model)
 			if (model_has(model, reg->models))
@@ -96,13 +94,12 @@ static void every_row_is_of_some_model(void **state)
 	}
 }
 
-static void a_register_has_one_row_a_model(void **state)
+TEST(a_register_has_one_row_a_model, NULL, NULL)
 {
 	const struct model *model;
 	const struct reg *reg;
 	uint32_t msr;
 
-	(void)state;
 	for_each_model(model)
 		for_each_reg(reg)
 			for_each_address(msr, reg->at)
@@ -125,11 +122,10 @@ static bool is_group(const char *name)
 	return found;
 }
 
-static void what_a_site_decides_has_a_reason(void **state)
+TEST(what_a_site_decides_has_a_reason, NULL, NULL)
 {
 	const struct reg *reg;
 
-	(void)state;
 	for_each_reg(reg) {
 		if (reg->offered ? !is_group(reg->group) : strcmp(reg->group, "-") != 0)
 			fail_msg("0x%" PRIX32 " %s: group %s", reg->at.first, reg->name,
@@ -141,13 +137,12 @@ static void what_a_site_decides_has_a_reason(void **state)
 	}
 }
 
-static void what_others_share_is_writable_only_if_the_site_decides(void **state)
+TEST(what_others_share_is_writable_only_if_the_site_decides, NULL, NULL)
 {
 	static const char *const scopes[] = { "thread", "core", "module", "l3", "package" };
 	const struct reg *reg;
 	size_t i;
 
-	(void)state;
 	for_each_reg(reg) {
 		for (i = 0; i < ARRAY_SIZE(scopes) && strcmp(reg->scope, scopes[i]) != 0; i++)
 			;
@@ -158,7 +153,7 @@ static void what_others_share_is_writable_only_if_the_site_decides(void **state)
 }
 
 /* Whether an energy reading, or a counter that perf programs, is in force at first */
-static void side_channels_are_readable_only_if_the_site_decides(void **state)
+TEST(side_channels_are_readable_only_if_the_site_decides, NULL, NULL)
 {
 	static const char *const kinds[] = {
 		"ENERGY_STAT", "ENERGY_COUNTER", "PMON",	"PERFEVTSEL", "PMC",
@@ -167,7 +162,6 @@ static void side_channels_are_readable_only_if_the_site_decides(void **state)
 	const struct reg *reg;
 	size_t i;
 
-	(void)state;
 	for_each_reg(reg)
 		for (i = 0; i < ARRAY_SIZE(kinds); i++)
 			if (strstr(reg->name, kinds[i]) && reg->listed &&
@@ -186,13 +180,12 @@ static void assert_not_denied(const struct model *model, uint32_t msr, uint64_t 
 			 reason);
 }
 
-static void no_row_lets_be_written_what_is_denied(void **state)
+TEST(no_row_lets_be_written_what_is_denied, NULL, NULL)
 {
 	const struct model *model;
 	const struct reg *reg;
 	uint32_t msr;
 
-	(void)state;
 	for_each_model(model)
 		for_each_reg(reg)
 			for_each_address(msr, reg->at)
@@ -202,22 +195,20 @@ static void no_row_lets_be_written_what_is_denied(void **state)
 }
 
 /* Entries of a list, commented out or not, each in the form that it is written in */
-static size_t written_entries(const struct list *list, bool commented, struct entry *entries,
-			      size_t most)
+static size_t written_entries(const struct list *list, bool commented,
+			      struct msr_allowlist_entry *entries, size_t most)
 {
 	const char *line = list->text;
-	unsigned int number = 1;
 	size_t count = 0;
 
-	for (; line; line = strchr(line, '\n'), number++) {
-		struct entry *entry = &entries[count];
+	for (; line; line = strchr(line, '\n')) {
+		struct msr_allowlist_entry *entry = &entries[count];
 		int len = 0;
 
 		line += *line == '\n';
 		if (commented && strncmp(line, "# ", 2) == 0)
 			line += 2;
-		entry->line = number;
-		sscanf(line, "0x%8" SCNx32 " 0x%16" SCNx64 " # %n", &entry->msr, &entry->mask,
+		sscanf(line, "0x%8x 0x%16llx # %n", &entry->msr, &entry->wmask,
 		       &len);
 		if (len == 32) {
 			count++;
@@ -227,24 +218,22 @@ static size_t written_entries(const struct list *list, bool commented, struct en
 	return count;
 }
 
-static void no_list_lets_be_written_what_is_denied(void **state)
+TEST(no_list_lets_be_written_what_is_denied, NULL, NULL)
 {
 	const struct model *model;
-	struct entry entries[2048];
+	struct msr_allowlist_entry entries[2048];
 	struct list list;
 	size_t count, i;
 
-	(void)state;
 	for_each_model(model) {
 		read_good_list(&list, list_path(model));
 		for (i = 0; i < list.count; i++)
-			assert_not_denied(model, list.entries[i].msr, list.entries[i].mask,
-					  list.path, list.entries[i].line);
+			assert_not_denied(model, list.entries[i].msr, list.entries[i].wmask,
+					  list.path, list.lines[i]);
 		count = written_entries(&list, true, entries, ARRAY_SIZE(entries));
 		assert_true(count > list.count);
 		for (i = 0; i < count; i++)
-			assert_not_denied(model, entries[i].msr, entries[i].mask, list.path,
-					  entries[i].line);
+			assert_not_denied(model, entries[i].msr, entries[i].wmask, list.path, 0);
 		list_free(&list);
 	}
 }
@@ -272,9 +261,8 @@ static int check_contribution(const char *path, const struct stat *st, int type,
 	return 0;
 }
 
-static void no_contribution_lets_be_written_what_is_denied(void **state)
+TEST(no_contribution_lets_be_written_what_is_denied, NULL, NULL)
 {
-	(void)state;
 	assert_int_equal(nftw("contribs", check_contribution, 8, FTW_PHYS), 0);
 	print_message("# lists of sites: %u\n", contributions);
 }
@@ -325,13 +313,12 @@ static const struct {
 	{ 0x0000065C, 1ULL << 63, "lock" },
 };
 
-static void what_gives_the_machine_away_and_locks_are_denied(void **state)
+TEST(what_gives_the_machine_away_and_locks_are_denied, NULL, NULL)
 {
 	const struct model *model;
 	const char *reason;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(promised); i++)
 		for_each_model(model)
 			if (denied_bits(&tables, model, promised[i].msr, promised[i].bits,
@@ -341,19 +328,20 @@ static void what_gives_the_machine_away_and_locks_are_denied(void **state)
 }
 
 /* The entry of a register for the model, as it is in force or commented out */
-static bool among(const struct entry *entries, size_t count, uint32_t msr, uint64_t mask)
+static bool among(const struct msr_allowlist_entry *entries, size_t count, uint32_t msr,
+		  uint64_t mask)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (entries[i].msr == msr && entries[i].mask == mask)
+		if (entries[i].msr == msr && entries[i].wmask == mask)
 			return true;
 	return false;
 }
 
 static void assert_list_is_the_tables(const struct model *model, const struct list *list)
 {
-	struct entry entries[2048];
+	struct msr_allowlist_entry entries[2048];
 	size_t count, listed = 0, written = 0;
 	const struct reg *reg;
 	uint32_t msr;
@@ -376,12 +364,11 @@ static void assert_list_is_the_tables(const struct model *model, const struct li
 	assert_int_equal(written, count);
 }
 
-static void every_list_has_what_the_table_has_and_no_more(void **state)
+TEST(every_list_has_what_the_table_has_and_no_more, NULL, NULL)
 {
 	const struct model *model;
 	struct list list;
 
-	(void)state;
 	for_each_model(model) {
 		read_good_list(&list, list_path(model));
 		assert_list_is_the_tables(model, &list);
@@ -389,24 +376,22 @@ static void every_list_has_what_the_table_has_and_no_more(void **state)
 	}
 }
 
-static void there_is_no_list_without_a_model(void **state)
+TEST(there_is_no_list_without_a_model, NULL, NULL)
 {
 	glob_t lists;
 
-	(void)state;
 	assert_int_equal(glob(LISTS "/al_??_*", 0, NULL, &lists), 0);
 	assert_int_equal(lists.gl_pathc, tables.nr_models);
 	globfree(&lists);
 }
 
 /* printf 'al_%.2x%x' FAMILY MODEL */
-static void every_list_is_written_at_once(void **state)
+TEST(every_list_is_written_at_once, NULL, NULL)
 {
 	const struct model *model;
 	struct list list;
 	size_t largest = 0;
 
-	(void)state;
 	for_each_model(model) {
 		read_good_list(&list, list_path(model));
 		if (list.size > largest)
@@ -417,13 +402,12 @@ static void every_list_is_written_at_once(void **state)
 	print_message("# largest list: %zu bytes\n", largest);
 }
 
-static void lint_finds_nothing_in_any_list(void **state)
+TEST(lint_finds_nothing_in_any_list, NULL, NULL)
 {
 	const struct model *model;
 	struct findings findings;
 	struct list list;
 
-	(void)state;
 	for_each_model(model) {
 		read_good_list(&list, list_path(model));
 		findings = lint(&tables, model, &list);
@@ -432,24 +416,4 @@ static void lint_finds_nothing_in_any_list(void **state)
 	}
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_tag_of_a_row_is_one_of_a_model),
-		cmocka_unit_test(every_row_is_of_some_model),
-		cmocka_unit_test(a_register_has_one_row_a_model),
-		cmocka_unit_test(what_a_site_decides_has_a_reason),
-		cmocka_unit_test(what_others_share_is_writable_only_if_the_site_decides),
-		cmocka_unit_test(side_channels_are_readable_only_if_the_site_decides),
-		cmocka_unit_test(no_row_lets_be_written_what_is_denied),
-		cmocka_unit_test(no_list_lets_be_written_what_is_denied),
-		cmocka_unit_test(no_contribution_lets_be_written_what_is_denied),
-		cmocka_unit_test(what_gives_the_machine_away_and_locks_are_denied),
-		cmocka_unit_test(every_list_has_what_the_table_has_and_no_more),
-		cmocka_unit_test(there_is_no_list_without_a_model),
-		cmocka_unit_test(every_list_is_written_at_once),
-		cmocka_unit_test(lint_finds_nothing_in_any_list),
-	};
-
-	return cmocka_run_group_tests(tests, read_tables, free_tables);
-}
+TEST_PROGRAM(read_tables, free_tables)

@@ -11,7 +11,7 @@
 #include "../../lib/devices.h"
 
 /* The node */
-static struct allowlist_entry entries[] = {
+static struct msr_allowlist_entry entries[] = {
 	{ 0x10, 0 }, { 0x3FA, 0 }, { 0x199, 0xFFFF }, { 0x1234567, 0 }, { 0x610, 0 },
 };
 static struct cpus online;
@@ -45,7 +45,7 @@ int __wrap_allowlist_read(struct allowlist *list)
 
 	*list = (struct allowlist){ 0 };
 	for (i = 0; i < ARRAY_SIZE(entries); i++)
-		assert_int_equal(allowlist_add(list, entries[i].msr, entries[i].mask), 0);
+		assert_int_equal(allowlist_add(list, entries[i].msr, entries[i].wmask), 0);
 	return 0;
 }
 
@@ -184,14 +184,13 @@ static int load(const char *text)
 /* That which is read back: entries */
 #define THE_LIST "0x10 0\n0x3FA 0\n0x199 0xFFFF\n0x1234567 0\n0x610 0\n"
 
-static void load_writes_once_and_finds_what_it_wrote(void **state)
+TEST(load_writes_once_and_finds_what_it_wrote, make_node, forget_node)
 {
-	(void)state;
 	assert_int_equal(load(THE_LIST), GOOD);
 	assert_int_equal(writes, 1);
 }
 
-static void what_is_not_what_was_loaded_is_said(void **state)
+TEST(what_is_not_what_was_loaded_is_said, make_node, forget_node)
 {
 	static const char *const others[] = {
 		"0x10 0\n0x3FA 0\n0x199 0xFFFE\n0x1234567 0\n0x610 0\n",
@@ -201,16 +200,14 @@ static void what_is_not_what_was_loaded_is_said(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(others); i++) {
 		assert_int_equal(load(others[i]), NOT_GOOD);
 		assert_non_null(strstr(said, "what is in force is not"));
 	}
 }
 
-static void a_write_that_is_cut_is_said(void **state)
+TEST(a_write_that_is_cut_is_said, make_node, forget_node)
 {
-	(void)state;
 	most_written = 10;
 	assert_int_equal(load(THE_LIST), NOT_GOOD);
 	assert_int_equal(writes, 1);
@@ -218,9 +215,8 @@ static void a_write_that_is_cut_is_said(void **state)
 }
 
 /* What is read back is another list, so none is GOOD; the writes tell. */
-static void denied_bits_of_this_model_are_written_only_by_force(void **state)
+TEST(denied_bits_of_this_model_are_written_only_by_force, make_node, forget_node)
 {
-	(void)state;
 	assert_int_equal(load("0xD10 0x100000\n"), NOT_GOOD);
 	assert_int_equal(writes, 1);
 	options.cpu = "06_3E";
@@ -232,9 +228,8 @@ static void denied_bits_of_this_model_are_written_only_by_force(void **state)
 	assert_int_equal(writes, 2);
 }
 
-static void show_prints_the_list_with_names(void **state)
+TEST(show_prints_the_list_with_names, make_node, forget_node)
 {
-	(void)state;
 	assert_int_equal(run(command_show), GOOD);
 	assert_string_equal(
 		printed,
@@ -245,17 +240,15 @@ static void show_prints_the_list_with_names(void **state)
 		"0x00000610 0x0000000000000000 # PKG_POWER_LIMIT             package  power limits of the package\n");
 }
 
-static void probe_prints_nothing_if_all_is_there(void **state)
+TEST(probe_prints_nothing_if_all_is_there, make_node, forget_node)
 {
-	(void)state;
 	assert_int_equal(run(command_probe), GOOD);
 	assert_string_equal(printed, "");
 	assert_string_equal(said, "");
 }
 
-static void probe_prints_what_is_lacking_and_where(void **state)
+TEST(probe_prints_what_is_lacking_and_where, make_node, forget_node)
 {
-	(void)state;
 	refuse(0x3FA, 0, -EIO);
 	refuse(0x3FA, 1, -EIO);
 	refuse(0x3FA, 5, -EIO);
@@ -265,9 +258,8 @@ static void probe_prints_what_is_lacking_and_where(void **state)
 				     "0x01234567 not on CPU 5\n");
 }
 
-static void prune_leaves_out_what_no_cpu_has(void **state)
+TEST(prune_leaves_out_what_no_cpu_has, make_node, forget_node)
 {
-	(void)state;
 	refuse(0x3FA, 0, -EIO);
 	refuse(0x3FA, 1, -EIO);
 	refuse(0x3FA, 5, -EIO);
@@ -281,9 +273,8 @@ static void prune_leaves_out_what_no_cpu_has(void **state)
 	assert_non_null(strstr(said, "0x000003FA PKG_C7_RESIDENCY: not on CPUs 0-1,5\n"));
 }
 
-static void what_was_not_read_is_not_lacking(void **state)
+TEST(what_was_not_read_is_not_lacking, make_node, forget_node)
 {
-	(void)state;
 	refuse(0x199, 1, -ENXIO);
 	options.prune = true;
 	assert_int_equal(run(command_probe), NOT_GOOD);
@@ -291,9 +282,8 @@ static void what_was_not_read_is_not_lacking(void **state)
 	assert_non_null(strstr(said, "0x00000199, CPU 1: No such device or address"));
 }
 
-static void a_batch_that_fails_is_said(void **state)
+TEST(a_batch_that_fails_is_said, make_node, forget_node)
 {
-	(void)state;
 	batch_errno = ENOPROTOOPT;
 	options.prune = true;
 	assert_int_equal(run(command_probe), NOT_GOOD);
@@ -301,7 +291,7 @@ static void a_batch_that_fails_is_said(void **state)
 	assert_non_null(strstr(said, "/dev/cpu/msr_batch"));
 }
 
-static void a_processor_is_known_by_its_maker_and_signature(void **state)
+TEST(a_processor_is_known_by_its_maker_and_signature, make_node, forget_node)
 {
 	static const struct {
 		const char *maker;
@@ -321,7 +311,6 @@ static void a_processor_is_known_by_its_maker_and_signature(void **state)
 	struct processor processor;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_SIZE(processors); i++) {
 		processor =
 			processor_of(&options.tables, processors[i].maker, processors[i].signature);
@@ -331,25 +320,4 @@ static void a_processor_is_known_by_its_maker_and_signature(void **state)
 		if (processor.known)
 			assert_string_equal(processor.known->key, processors[i].key);
 	}
-}
-
-#define node_test(test) cmocka_unit_test_setup_teardown(test, make_node, forget_node)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		node_test(load_writes_once_and_finds_what_it_wrote),
-		node_test(what_is_not_what_was_loaded_is_said),
-		node_test(a_write_that_is_cut_is_said),
-		node_test(denied_bits_of_this_model_are_written_only_by_force),
-		node_test(show_prints_the_list_with_names),
-		node_test(probe_prints_nothing_if_all_is_there),
-		node_test(probe_prints_what_is_lacking_and_where),
-		node_test(prune_leaves_out_what_no_cpu_has),
-		node_test(what_was_not_read_is_not_lacking),
-		node_test(a_batch_that_fails_is_said),
-		node_test(a_processor_is_known_by_its_maker_and_signature),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,8 @@ static int make_node(void **state)
 	unsigned int cpu;
 
 	(void)state;
+	/* As messages have it */
+	program_invocation_short_name = (char *)"msrsave";
 	memset(&node, 0, sizeof(node));
 	node.host = "node17";
 	assert_true(cpus_parse(&node.online, "0-3"));
@@ -344,12 +346,11 @@ static struct state load(void)
 	return state;
 }
 
-static void writable_bits_of_all_cpus_are_saved(void **state_)
+TEST(writable_bits_of_all_cpus_are_saved, make_node, remove_node)
 {
 	struct state state;
 	unsigned int cpu, i;
 
-	(void)state_;
 	assert_true(cpus_parse(&node.online, "1,3,300,65535"));
 	node.registers[0].values[65535] = 0x12345678;
 	assert_int_equal(RUN(), 0);
@@ -377,12 +378,11 @@ static void writable_bits_of_all_cpus_are_saved(void **state_)
 	state_free(&state);
 }
 
-static void writable_bits_of_all_cpus_are_restored_and_no_others(void **state)
+TEST(writable_bits_of_all_cpus_are_restored_and_no_others, make_node, remove_node)
 {
 	uint64_t before[3][4], disturbed[3][4];
 	unsigned int i, cpu;
 
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	for (i = 0; i < 3; i++)
 		memcpy(before[i], node.registers[i].values, sizeof(before[i]));
@@ -398,9 +398,8 @@ static void writable_bits_of_all_cpus_are_restored_and_no_others(void **state)
 						 (disturbed[i][cpu] & ~node.registers[i].mask));
 }
 
-static void what_does_not_differ_is_not_written(void **state)
+TEST(what_does_not_differ_is_not_written, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	assert_int_equal(RUN("-r"), 0);
 	assert_int_equal(node.writes, 0);
@@ -410,11 +409,10 @@ static void what_does_not_differ_is_not_written(void **state)
 	assert_int_equal(node.writes, 1);
 }
 
-static void a_large_node_is_a_few_batches(void **state)
+TEST(a_large_node_is_a_few_batches, make_node, remove_node)
 {
 	size_t i;
 
-	(void)state;
 	assert_true(cpus_parse(&node.online, "0-255"));
 	for (i = 0; i < 297; i++)
 		add_register(0x1000 + i, UINT64_MAX, PLAIN, 0);
@@ -427,11 +425,10 @@ static void a_large_node_is_a_few_batches(void **state)
 	assert_int_equal(node.pauses, 0);
 }
 
-static void a_register_that_no_cpu_has_is_one_warning_and_left_out(void **state_)
+TEST(a_register_that_no_cpu_has_is_one_warning_and_left_out, make_node, remove_node)
 {
 	struct state state;
 
-	(void)state_;
 	add_register(0x1B0, 0xF, ABSENT, 0);
 	assert_int_equal(RUN(), 0);
 	assert_string_equal(said,
@@ -450,9 +447,8 @@ static void a_register_that_no_cpu_has_is_one_warning_and_left_out(void **state_
 	assert_printed("/state: 8 values of 4 CPUs saved\n");
 }
 
-static void a_register_that_some_cpus_have_is_restored_there(void **state)
+TEST(a_register_that_some_cpus_have_is_restored_there, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x1B0, 0xF, ABSENT, 2)->values[1] = 5;
 	assert_int_equal(RUN(), 0);
 	assert_int_equal(lines_of(said), 1);
@@ -462,11 +458,10 @@ static void a_register_that_some_cpus_have_is_restored_there(void **state)
 	assert_int_equal(find(0x1B0)->values[1] & 0xF, 5);
 }
 
-static void a_cpu_that_leaves_while_it_is_saved_is_named(void **state_)
+TEST(a_cpu_that_leaves_while_it_is_saved_is_named, make_node, remove_node)
 {
 	struct state state;
 
-	(void)state_;
 	node.leaving_batch = 1;
 	assert_int_equal(RUN(), 1);
 	assert_string_equal(said, "msrsave: CPU 2: went off line meanwhile: not saved\n");
@@ -477,20 +472,18 @@ static void a_cpu_that_leaves_while_it_is_saved_is_named(void **state_)
 	state_free(&state);
 }
 
-static void if_all_cpus_leave_nothing_is_saved(void **state)
+TEST(if_all_cpus_leave_nothing_is_saved, make_node, remove_node)
 {
-	(void)state;
 	node.leaving_batch = 1;
 	assert_int_equal(RUN("-c", "2"), 3);
 	assert_string_equal(said, "msrsave: CPU 2: went off line meanwhile: not saved\n");
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
-static void a_cpu_that_leaves_while_it_is_restored_is_named(void **state)
+TEST(a_cpu_that_leaves_while_it_is_restored_is_named, make_node, remove_node)
 {
 	uint64_t before;
 
-	(void)state;
 	before = node.registers[0].values[3];
 	assert_int_equal(RUN(), 0);
 	disturb();
@@ -501,9 +494,8 @@ static void a_cpu_that_leaves_while_it_is_restored_is_named(void **state)
 	assert_int_equal(node.registers[0].values[3] & 0xFFFF, before & 0xFFFF);
 }
 
-static void a_cpu_that_comes_while_it_is_restored_is_named(void **state)
+TEST(a_cpu_that_comes_while_it_is_restored_is_named, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	disturb();
 	node.coming_batch = 1;
@@ -515,11 +507,10 @@ static void a_cpu_that_comes_while_it_is_restored_is_named(void **state)
 	assert_string_equal(said, "");
 }
 
-static void cpus_that_came_or_went_are_named_and_the_others_restored(void **state)
+TEST(cpus_that_came_or_went_are_named_and_the_others_restored, make_node, remove_node)
 {
 	uint64_t before = node.registers[0].values[1];
 
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	disturb();
 	assert_true(cpus_parse(&node.online, "1,3-5"));
@@ -541,11 +532,10 @@ static void cpus_that_came_or_went_are_named_and_the_others_restored(void **stat
 	assert_int_equal(node.batches, 0);
 }
 
-static void only_the_cpus_asked_for_are_saved(void **state_)
+TEST(only_the_cpus_asked_for_are_saved, make_node, remove_node)
 {
 	struct state state;
 
-	(void)state_;
 	assert_int_equal(RUN("--cpus", "1-2"), 0);
 	state = load();
 	assert_int_equal(cpus_count(&state.cpus), 2);
@@ -558,11 +548,10 @@ static void only_the_cpus_asked_for_are_saved(void **state_)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
-static void only_the_cpus_asked_for_are_restored(void **state)
+TEST(only_the_cpus_asked_for_are_restored, make_node, remove_node)
 {
 	uint64_t before[4], disturbed[4];
 
-	(void)state;
 	memcpy(before, node.registers[0].values, sizeof(before));
 	assert_int_equal(RUN(), 0);
 	disturb();
@@ -576,11 +565,10 @@ static void only_the_cpus_asked_for_are_restored(void **state)
 	assert_string_equal(said, "msrsave: CPU 9: not on line: not restored\n");
 }
 
-static void a_list_that_changes_while_saving_saves_nothing(void **state)
+TEST(a_list_that_changes_while_saving_saves_nothing, make_node, remove_node)
 {
 	struct stat before, after;
 
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	assert_int_equal(stat(path, &before), 0);
 	node.changing_batch = 1;
@@ -591,9 +579,8 @@ static void a_list_that_changes_while_saving_saves_nothing(void **state)
 	assert_int_equal(before.st_ino, after.st_ino);
 }
 
-static void a_list_that_changes_while_restoring_writes_nothing(void **state)
+TEST(a_list_that_changes_while_restoring_writes_nothing, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	disturb();
 	node.changing_batch = 1;
@@ -603,9 +590,8 @@ static void a_list_that_changes_while_restoring_writes_nothing(void **state)
 	assert_int_equal(node.writes, 0);
 }
 
-static void a_file_of_another_host_is_refused_unless_forced(void **state)
+TEST(a_file_of_another_host_is_refused_unless_forced, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	disturb();
 	node.host = "node18";
@@ -617,9 +603,8 @@ static void a_file_of_another_host_is_refused_unless_forced(void **state)
 	assert_int_not_equal(node.writes, 0);
 }
 
-static void a_file_of_another_list_is_refused_and_says_how_it_differs(void **state)
+TEST(a_file_of_another_list_is_refused_and_says_how_it_differs, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	disturb();
 	node.registers[0].mask = 0xFF00FF;
@@ -634,11 +619,10 @@ static void a_file_of_another_list_is_refused_and_says_how_it_differs(void **sta
 	assert_int_equal(node.batches, 0);
 }
 
-static void the_order_of_a_list_is_no_difference(void **state)
+TEST(the_order_of_a_list_is_no_difference, make_node, remove_node)
 {
 	struct fake first = node.registers[0];
 
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	disturb();
 	node.registers[0] = node.registers[1];
@@ -647,11 +631,10 @@ static void the_order_of_a_list_is_no_difference(void **state)
 	assert_int_equal(find(0x199)->values[3] & 0xFFFF, 0x1003);
 }
 
-static void forced_what_both_lists_allow_is_restored(void **state)
+TEST(forced_what_both_lists_allow_is_restored, make_node, remove_node)
 {
 	uint64_t disturbed;
 
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	disturb();
 	node.registers[0].mask = 0xFF00FF;
@@ -662,9 +645,8 @@ static void forced_what_both_lists_allow_is_restored(void **state)
 	assert_int_equal(node.writes, 4);
 }
 
-static void a_dry_run_prints_what_would_change_and_changes_nothing(void **state)
+TEST(a_dry_run_prints_what_would_change_and_changes_nothing, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	node.registers[0].values[0] = 0xAB0000;
 	node.registers[0].values[1] = 0xAB0000;
@@ -684,9 +666,8 @@ static void a_dry_run_prints_what_would_change_and_changes_nothing(void **state)
 	assert_string_equal(printed, "");
 }
 
-static void a_counter_that_runs_on_is_no_error(void **state)
+TEST(a_counter_that_runs_on_is_no_error, make_node, remove_node)
 {
-	(void)state;
 	add_register(0xE7, UINT64_MAX, COUNTER, 0);
 	add_register(0xE8, 0xFFFFFFFFFFFF, SLOW_COUNTER, 0)->values[1] = 0xFFFFFFFFFFFE;
 	assert_int_equal(RUN(), 0);
@@ -698,9 +679,8 @@ static void a_counter_that_runs_on_is_no_error(void **state)
 	assert_true(find(0xE7)->values[0] < 100000);
 }
 
-static void what_does_not_take_is_told_register_by_register(void **state)
+TEST(what_does_not_take_is_told_register_by_register, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x1A0, 0xFF, STUCK, 0x3);
 	add_register(0x1A4, 0xFF, CLAMPED, 0x20);
 	assert_int_equal(RUN(), 0);
@@ -728,9 +708,8 @@ static void what_does_not_take_is_told_register_by_register(void **state)
 	assert_int_equal(lines_of(said), 1);
 }
 
-static void what_goes_to_and_fro_is_not_taken_for_a_counter(void **state)
+TEST(what_goes_to_and_fro_is_not_taken_for_a_counter, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x620, 0xFF, PLAIN, 0);
 	assert_int_equal(RUN(), 0);
 	find(0x620)->kind = TOGGLING;
@@ -740,9 +719,8 @@ static void what_goes_to_and_fro_is_not_taken_for_a_counter(void **state)
 	assert_said("0x00000620, CPUs 0-3: bits 0x0000000000000011 did not take: ");
 }
 
-static void what_is_right_at_times_is_not_restored(void **state)
+TEST(what_is_right_at_times_is_not_restored, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x620, 0xFF, PLAIN, 0);
 	assert_int_equal(RUN(), 0);
 	find(0x620)->kind = RETURNING;
@@ -752,9 +730,8 @@ static void what_is_right_at_times_is_not_restored(void **state)
 	assert_said("0x00000620, CPUs 0-3: bits 0x0000000000000010 did not take: ");
 }
 
-static void forced_and_quiet_nothing_is_said_of_the_file(void **state)
+TEST(forced_and_quiet_nothing_is_said_of_the_file, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(RUN(), 0);
 	node.host = "node18";
 	assert_int_equal(RUN("-r", "-f"), 0);
@@ -765,9 +742,8 @@ static void forced_and_quiet_nothing_is_said_of_the_file(void **state)
 	assert_int_equal(lines_of(said), 1);
 }
 
-static void a_register_that_depends_on_a_later_one_is_written_again(void **state)
+TEST(a_register_that_depends_on_a_later_one_is_written_again, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x770, 0xFF, DEPENDENT, 0x771)->values[0] = 0x42;
 	add_register(0x771, 1, PLAIN, 0)->values[0] = 1;
 	assert_int_equal(RUN(), 0);
@@ -780,9 +756,8 @@ static void a_register_that_depends_on_a_later_one_is_written_again(void **state
 	assert_int_equal(find(0x771)->values[0], 1);
 }
 
-static void a_register_that_faults_before_a_later_one_is_written_again(void **state)
+TEST(a_register_that_faults_before_a_later_one_is_written_again, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x770, 0xFF, FAULTING_FIRST, 0x771)->values[0] = 0x42;
 	add_register(0x771, 1, PLAIN, 0)->values[0] = 1;
 	assert_int_equal(RUN(), 0);
@@ -795,11 +770,10 @@ static void a_register_that_faults_before_a_later_one_is_written_again(void **st
 	assert_int_equal(find(0x771)->values[0], 1);
 }
 
-static void a_register_that_was_not_saved_is_told(void **state)
+TEST(a_register_that_was_not_saved_is_told, make_node, remove_node)
 {
 	uint64_t before = node.registers[1].values[3];
 
-	(void)state;
 	add_register(0x620, 0xFF, UNREADABLE, 2)->values[1] = 0x18;
 	assert_int_equal(RUN(), 1);
 	assert_string_equal(said, "msrsave: 0x00000620, CPUs 2-3: Operation not permitted\n");
@@ -815,9 +789,8 @@ static void a_register_that_was_not_saved_is_told(void **state)
 	assert_string_equal(said, "");
 }
 
-static void a_register_too_narrow_for_a_counter_is_none(void **state)
+TEST(a_register_too_narrow_for_a_counter_is_none, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x638, 0x7FFF, COUNTER, 0);
 	add_register(0x639, 0x7FFFFFFF, COUNTER, 0);
 	add_register(0x611, 0xFFFFFFFF, COUNTER, 0);
@@ -847,40 +820,35 @@ static int restore_one(uint64_t mask, uint64_t saved, uint64_t held, enum kind k
 	return status;
 }
 
-static void what_is_only_higher_than_was_written_is_no_counter(void **state)
+TEST(what_is_only_higher_than_was_written_is_no_counter, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(restore_one(UINT64_MAX, 0x100, 0x300, STUCK, UINT64_MAX), 1);
 	assert_said("CPUs 0-3: bits 0x0000000000000200 did not take: ");
 	assert_int_equal(restore_one(0xFFFFFFFF, 0x100, 0xAB00000300, STUCK, 0xFFFFFFFF), 1);
 	assert_said("0x0000000000000100 was written, 0x0000000000000300 is read\n");
 }
 
-static void what_falls_at_times_is_no_counter(void **state)
+TEST(what_falls_at_times_is_no_counter, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(restore_one(UINT64_MAX, 0, 0x10, TOGGLING, 0x10), 1);
 	assert_said("bits 0x0000000000000011 did not take: ");
 }
 
-static void what_counts_below_what_was_written_is_no_counter(void **state)
+TEST(what_counts_below_what_was_written_is_no_counter, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(restore_one(UINT64_MAX, 1 << 30, 0, RUNAWAY, 0), 1);
 	assert_said(" did not take: 0x0000000040000000 was written, ");
 }
 
-static void a_mask_with_a_gap_is_not_of_a_counter(void **state)
+TEST(a_mask_with_a_gap_is_not_of_a_counter, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(restore_one(0xFFFFFFFF0000FFFF, 0, 1, COUNTER, 0), 1);
 	assert_int_equal(restore_one(0xFFFFFFFFFFFFFFF0, 0, 0x100, COUNTER, 0), 1);
 	assert_int_equal(restore_one(0xFFFFFFFFFFFFFFFF, 0, 0x100, COUNTER, 0), 0);
 }
 
-static void what_no_file_can_name_of_a_host_does_no_harm(void **state)
+TEST(what_no_file_can_name_of_a_host_does_no_harm, make_node, remove_node)
 {
-	(void)state;
 	node.host = "n\xC3\xB6"
 		    "de\n\x7F";
 	assert_int_equal(RUN(), 0);
@@ -890,9 +858,8 @@ static void what_no_file_can_name_of_a_host_does_no_harm(void **state)
 	assert_int_equal(node.registers[0].values[3] & 0xFFFF, 0x1003);
 }
 
-static void a_file_that_a_crash_may_undo_is_told(void **state)
+TEST(a_file_that_a_crash_may_undo_is_told, make_node, remove_node)
 {
-	(void)state;
 	node.failing_fsync = 2;
 	assert_int_equal(RUN(), 1);
 	assert_said("/state: saved, but a crash may undo it: Input/output error\n");
@@ -902,11 +869,10 @@ static void a_file_that_a_crash_may_undo_is_told(void **state)
 	assert_said("/state: Input/output error\n");
 }
 
-static void a_write_that_faults_is_told_and_the_rest_restored(void **state)
+TEST(a_write_that_faults_is_told_and_the_rest_restored, make_node, remove_node)
 {
 	uint64_t before = node.registers[0].values[0];
 
-	(void)state;
 	add_register(0x6E1, UINT64_MAX, FAULTING, 0);
 	assert_int_equal(RUN(), 0);
 	disturb();
@@ -918,9 +884,8 @@ static void a_write_that_faults_is_told_and_the_rest_restored(void **state)
 	assert_int_equal(lines_of(said), 1);
 }
 
-static void a_register_that_is_gone_is_told(void **state)
+TEST(a_register_that_is_gone_is_told, make_node, remove_node)
 {
-	(void)state;
 	add_register(0x1B0, 0xF, PLAIN, 0);
 	assert_int_equal(RUN(), 0);
 	find(0x1B0)->kind = ABSENT;
@@ -930,9 +895,8 @@ static void a_register_that_is_gone_is_told(void **state)
 	assert_int_equal(RUN("-r", "-n"), 1);
 }
 
-static void a_batch_that_fails_is_told(void **state)
+TEST(a_batch_that_fails_is_told, make_node, remove_node)
 {
-	(void)state;
 	node.failure = ESTALE;
 	node.failing_batch = 1;
 	assert_int_equal(RUN(), 3);
@@ -953,9 +917,8 @@ static void a_batch_that_fails_is_told(void **state)
 	assert_int_equal(lines_of(said), 2);
 }
 
-static void without_a_device_nothing_is_done(void **state)
+TEST(without_a_device_nothing_is_done, make_node, remove_node)
 {
-	(void)state;
 	node.no_batch = true;
 	assert_int_equal(RUN(), 3);
 	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Permission denied\n");
@@ -984,20 +947,18 @@ static void without_a_device_nothing_is_done(void **state)
 	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Permission denied\n");
 }
 
-static void an_obstacle_is_seen_before_registers_are_read(void **state)
+TEST(an_obstacle_is_seen_before_registers_are_read, make_node, remove_node)
 {
-	(void)state;
 	assert_int_equal(symlink("elsewhere", path), 0);
 	assert_int_equal(RUN(), 3);
 	assert_said("/state: it is a symbolic link\n");
 	assert_int_equal(node.batches, 0);
 }
 
-static void an_empty_list_is_nothing_to_save(void **state)
+TEST(an_empty_list_is_nothing_to_save, make_node, remove_node)
 {
 	size_t count = node.count;
 
-	(void)state;
 	node.count = 0;
 	assert_int_equal(RUN("-q"), 0);
 	assert_string_equal(said, "");
@@ -1011,68 +972,14 @@ static void an_empty_list_is_nothing_to_save(void **state)
 	assert_said("is listed, and was not");
 }
 
-static void more_than_a_file_can_hold_is_refused(void **state)
+TEST(more_than_a_file_can_hold_is_refused, make_node, remove_node)
 {
 	int i;
 
-	(void)state;
 	assert_true(cpus_parse(&node.online, "0-65535"));
 	for (i = 0; i < 63; i++)
 		add_register(0x1000 + i, 1, PLAIN, 0);
 	assert_int_equal(RUN(), 3);
 	assert_said("File too large");
 	assert_int_equal(node.batches, 0);
-}
-
-#define node_test(test) cmocka_unit_test_setup_teardown(test, make_node, remove_node)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		node_test(writable_bits_of_all_cpus_are_saved),
-		node_test(writable_bits_of_all_cpus_are_restored_and_no_others),
-		node_test(what_does_not_differ_is_not_written),
-		node_test(a_large_node_is_a_few_batches),
-		node_test(a_register_that_no_cpu_has_is_one_warning_and_left_out),
-		node_test(a_register_that_some_cpus_have_is_restored_there),
-		node_test(a_cpu_that_leaves_while_it_is_saved_is_named),
-		node_test(if_all_cpus_leave_nothing_is_saved),
-		node_test(a_cpu_that_leaves_while_it_is_restored_is_named),
-		node_test(a_cpu_that_comes_while_it_is_restored_is_named),
-		node_test(cpus_that_came_or_went_are_named_and_the_others_restored),
-		node_test(only_the_cpus_asked_for_are_saved),
-		node_test(only_the_cpus_asked_for_are_restored),
-		node_test(a_list_that_changes_while_saving_saves_nothing),
-		node_test(a_list_that_changes_while_restoring_writes_nothing),
-		node_test(a_file_of_another_host_is_refused_unless_forced),
-		node_test(a_file_of_another_list_is_refused_and_says_how_it_differs),
-		node_test(the_order_of_a_list_is_no_difference),
-		node_test(forced_what_both_lists_allow_is_restored),
-		node_test(a_dry_run_prints_what_would_change_and_changes_nothing),
-		node_test(a_counter_that_runs_on_is_no_error),
-		node_test(what_does_not_take_is_told_register_by_register),
-		node_test(what_goes_to_and_fro_is_not_taken_for_a_counter),
-		node_test(what_is_right_at_times_is_not_restored),
-		node_test(forced_and_quiet_nothing_is_said_of_the_file),
-		node_test(a_register_that_depends_on_a_later_one_is_written_again),
-		node_test(a_register_that_faults_before_a_later_one_is_written_again),
-		node_test(a_register_that_was_not_saved_is_told),
-		node_test(a_register_too_narrow_for_a_counter_is_none),
-		node_test(what_is_only_higher_than_was_written_is_no_counter),
-		node_test(what_falls_at_times_is_no_counter),
-		node_test(what_counts_below_what_was_written_is_no_counter),
-		node_test(a_mask_with_a_gap_is_not_of_a_counter),
-		node_test(what_no_file_can_name_of_a_host_does_no_harm),
-		node_test(a_file_that_a_crash_may_undo_is_told),
-		node_test(a_write_that_faults_is_told_and_the_rest_restored),
-		node_test(a_register_that_is_gone_is_told),
-		node_test(a_batch_that_fails_is_told),
-		node_test(without_a_device_nothing_is_done),
-		node_test(an_obstacle_is_seen_before_registers_are_read),
-		node_test(an_empty_list_is_nothing_to_save),
-		node_test(more_than_a_file_can_hold_is_refused),
-	};
-
-	program_invocation_short_name = (char *)"msrsave";
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,9 +41,8 @@ static int parse(const char *const words[])
 
 #define PARSE(...) parse((const char *const[]){ __VA_ARGS__, NULL })
 
-static void a_file_alone_is_to_be_saved(void **state)
+TEST(a_file_alone_is_to_be_saved, NULL, NULL)
 {
-	(void)state;
 	assert_int_equal(PARSE("state"), -1);
 	assert_string_equal(options.file, "state");
 	assert_false(options.restore);
@@ -52,9 +51,8 @@ static void a_file_alone_is_to_be_saved(void **state)
 	assert_string_equal(said, "");
 }
 
-static void every_option_has_a_short_and_a_long_name(void **state)
+TEST(every_option_has_a_short_and_a_long_name, NULL, NULL)
 {
-	(void)state;
 	assert_int_equal(PARSE("-r", "-n", "-f", "-v", "state"), -1);
 	assert_true(options.restore && options.dry_run && options.force && options.verbose);
 	assert_false(options.quiet);
@@ -71,9 +69,8 @@ static void every_option_has_a_short_and_a_long_name(void **state)
 	assert_true(options.restore);
 }
 
-static void cpus_are_a_list(void **state)
+TEST(cpus_are_a_list, NULL, NULL)
 {
-	(void)state;
 	assert_int_equal(PARSE("-c", "1,4-5", "state"), -1);
 	assert_true(options.some_cpus);
 	assert_int_equal(cpus_count(&options.cpus), 3);
@@ -85,9 +82,8 @@ static void cpus_are_a_list(void **state)
 	assert_int_equal(PARSE("--cpus", "", "state"), 2);
 }
 
-static void help_and_version_are_printed(void **state)
+TEST(help_and_version_are_printed, NULL, NULL)
 {
-	(void)state;
 	assert_int_equal(PARSE("--help"), 0);
 	assert_int_equal(strncmp(said, "Usage: msrsave ", 15), 0);
 	assert_int_equal(PARSE("-h"), 0);
@@ -96,9 +92,8 @@ static void help_and_version_are_printed(void **state)
 	assert_int_equal(PARSE("-V", "state"), 0);
 }
 
-static void a_wrong_line_is_told_and_exits_with_2(void **state)
+TEST(a_wrong_line_is_told_and_exits_with_2, NULL, NULL)
 {
-	(void)state;
 	assert_int_equal(PARSE("--quiet"), 2);
 	assert_non_null(strstr(said, "no file is named"));
 	assert_non_null(strstr(said, "Try 'msrsave --help'"));
@@ -116,17 +111,4 @@ static void a_wrong_line_is_told_and_exits_with_2(void **state)
 	assert_non_null(strstr(said, "--force is for --restore"));
 	assert_int_equal(PARSE("-q", "-v", "state"), 2);
 	assert_non_null(strstr(said, "--quiet and --verbose exclude each other"));
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_file_alone_is_to_be_saved),
-		cmocka_unit_test(every_option_has_a_short_and_a_long_name),
-		cmocka_unit_test(cpus_are_a_list),
-		cmocka_unit_test(help_and_version_are_printed),
-		cmocka_unit_test(a_wrong_line_is_told_and_exits_with_2),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,23 +6,23 @@
 
 #include <cpuid.h>
 #include <sys/wait.h>
+#include <time.h>
 
+#include "../../msr_safe.h"
 #include "unit.h"
+
+int __real_main(int argc, char **argv);
 
 static unsigned int vendor_ebx, vendor_edx, vendor_ecx, model_eax;
 
-#undef __cpuid
-#define __cpuid(leaf, eax, ebx, ecx, edx)       \
-	do {                                    \
-		(eax) = (leaf) ? model_eax : 1; \
-		(ebx) = vendor_ebx;             \
-		(ecx) = vendor_ecx;             \
-		(edx) = vendor_edx;             \
-	} while (0)
-#undef _GNU_SOURCE
-#define main power_main
-#include "../../examples/power.c"
-#undef main
+void fake_cpuid(unsigned int leaf, unsigned int *eax, unsigned int *ebx, unsigned int *ecx,
+		unsigned int *edx)
+{
+	*eax = leaf ? model_eax : 1;
+	*ebx = vendor_ebx;
+	*ecx = vendor_ecx;
+	*edx = vendor_edx;
+}
 
 /* A program that ends for an error leaves it to the kernel to free its memory. */
 const char *__asan_default_options(void);
@@ -164,7 +164,7 @@ static int run_words(char **words)
 		dup2(output[1], STDOUT_FILENO);
 		dup2(output[1], STDERR_FILENO);
 		close(output[0]);
-		exit(power_main(count, words));
+		exit(__real_main(count, words));
 	}
 	close(output[1]);
 	while ((got = read(output[0], said + len, sizeof(said) - 1 - len)) > 0)
@@ -207,9 +207,8 @@ static int prepare(void **state)
 	return 0;
 }
 
-static void each_package_has_its_watts_each_tick(void **state)
+TEST(each_package_has_its_watts_each_tick, prepare, NULL)
 {
-	(void)state;
 	assert_int_equal(RUN("-n", "2", "-i", "0.5"), 0);
 	assert_string_equal(said, "Power of each package:\n"
 				  "package 0   CPU 0                 95.50 W\n"
@@ -219,9 +218,8 @@ static void each_package_has_its_watts_each_tick(void **state)
 				  "package 1   CPU 2                250.00 W\n");
 }
 
-static void amd_and_hygon_have_registers_of_their_own(void **state)
+TEST(amd_and_hygon_have_registers_of_their_own, prepare, NULL)
 {
-	(void)state;
 	machine.unit_msr = 0xC0010299;
 	machine.energy_msr = 0xC001029B;
 	machine.unit = 0xA1003;
@@ -233,9 +231,8 @@ static void amd_and_hygon_have_registers_of_their_own(void **state)
 	assert_said(" 95.50 W\n");
 }
 
-static void processors_that_are_not_known_are_refused(void **state)
+TEST(processors_that_are_not_known_are_refused, prepare, NULL)
 {
-	(void)state;
 	set_vendor("CentaurHauls");
 	assert_int_equal(RUN("-n", "1"), 1);
 	assert_said("CentaurHauls");
@@ -245,9 +242,8 @@ static void processors_that_are_not_known_are_refused(void **state)
 	assert_said("model 0x37: its unit of energy is not known");
 }
 
-static void a_counter_that_begins_again_is_no_matter(void **state)
+TEST(a_counter_that_begins_again_is_no_matter, prepare, NULL)
 {
-	(void)state;
 	/* After 0.5 seconds of the second tick */
 	machine.energy = UINT64_C(0x100000000) - (uint64_t)(95.5 * 1001.5 * 16384);
 	assert_int_equal(RUN("-n", "3"), 0);
@@ -257,9 +253,8 @@ static void a_counter_that_begins_again_is_no_matter(void **state)
 		    "package 0   CPU 0                 95.50 W\n");
 }
 
-static void an_interval_in_which_it_could_go_round_twice_is_wrong_usage(void **state)
+TEST(an_interval_in_which_it_could_go_round_twice_is_wrong_usage, prepare, NULL)
 {
-	(void)state;
 	assert_int_equal(RUN("-n", "1", "-i", "65.5"), 0);
 	assert_int_equal(RUN("-n", "1", "-i", "65.6"), 2);
 	assert_said("the interval can be up to 65.5 seconds on this processor");
@@ -269,17 +264,15 @@ static void an_interval_in_which_it_could_go_round_twice_is_wrong_usage(void **s
 	assert_said("the interval can be up to 16.3 seconds on this processor");
 }
 
-static void a_tick_that_is_much_too_late_has_no_watts(void **state)
+TEST(a_tick_that_is_much_too_late_has_no_watts, prepare, NULL)
 {
-	(void)state;
 	machine.late = 140;
 	assert_int_equal(RUN("-n", "1"), 0);
 	assert_said("package 0   CPU 0         too long a time\n");
 }
 
-static void when_a_cpu_goes_another_of_its_package_is_asked(void **state)
+TEST(when_a_cpu_goes_another_of_its_package_is_asked, prepare, NULL)
 {
-	(void)state;
 	machine.leaves = 1001.5;
 	assert_int_equal(RUN("-n", "3"), 0);
 	assert_string_equal(said, "Power of each package:\n"
@@ -293,34 +286,30 @@ static void when_a_cpu_goes_another_of_its_package_is_asked(void **state)
 				  "package 1   CPU 2                250.00 W\n");
 }
 
-static void a_unit_of_0_is_told(void **state)
+TEST(a_unit_of_0_is_told, prepare, NULL)
 {
-	(void)state;
 	machine.unit = 0;
 	assert_int_equal(RUN("-n", "1"), 1);
 	assert_said("register 0x606 of CPU 0 is 0, as in virtual machines");
 }
 
-static void a_register_that_is_not_there_is_told(void **state)
+TEST(a_register_that_is_not_there_is_told, prepare, NULL)
 {
-	(void)state;
 	machine.error = -EIO;
 	assert_int_equal(RUN("-n", "1"), 1);
 	assert_said("CPU 0 has no register 0x611: it does not tell its power");
 }
 
-static void the_lines_that_the_list_needs_are_told(void **state)
+TEST(the_lines_that_the_list_needs_are_told, prepare, NULL)
 {
-	(void)state;
 	machine.error = -EACCES;
 	assert_int_equal(RUN("-n", "1"), 3);
 	assert_said("register 0x611 is not in the allowlist\n");
 	assert_said("\n0x606 0x0\n0x611 0x0\n");
 }
 
-static void a_device_that_cannot_be_used_is_told_with_advice(void **state)
+TEST(a_device_that_cannot_be_used_is_told_with_advice, prepare, NULL)
 {
-	(void)state;
 	machine.open_error = ENOENT;
 	assert_int_equal(RUN("-n", "1"), 3);
 	assert_said("Is the module loaded?");
@@ -333,9 +322,8 @@ static void a_device_that_cannot_be_used_is_told_with_advice(void **state)
 	assert_said("compare\nmsr_version.h with /dev/cpu/msr_safe_version");
 }
 
-static void wrong_usage_is_told(void **state)
+TEST(wrong_usage_is_told, prepare, NULL)
 {
-	(void)state;
 	assert_int_equal(RUN("-n", "0"), 2);
 	assert_int_equal(RUN("-n", "-1"), 2);
 	assert_int_equal(RUN("-n", "1x"), 2);
@@ -346,25 +334,4 @@ static void wrong_usage_is_told(void **state)
 	assert_said("Usage: power");
 	assert_int_equal(RUN("--help"), 0);
 	assert_said("Usage: power");
-}
-
-int main(void)
-{
-#define test(f) cmocka_unit_test_setup(f, prepare)
-	const struct CMUnitTest tests[] = {
-		test(each_package_has_its_watts_each_tick),
-		test(amd_and_hygon_have_registers_of_their_own),
-		test(processors_that_are_not_known_are_refused),
-		test(a_counter_that_begins_again_is_no_matter),
-		test(an_interval_in_which_it_could_go_round_twice_is_wrong_usage),
-		test(a_tick_that_is_much_too_late_has_no_watts),
-		test(when_a_cpu_goes_another_of_its_package_is_asked),
-		test(a_unit_of_0_is_told),
-		test(a_register_that_is_not_there_is_told),
-		test(the_lines_that_the_list_needs_are_told),
-		test(a_device_that_cannot_be_used_is_told_with_advice),
-		test(wrong_usage_is_told),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,11 +93,10 @@ static void assert_value(const struct state *state, size_t i, uint32_t msr, unsi
 	assert_int_equal(state->values[i].value, value);
 }
 
-static void a_file_is_read(void **state_)
+TEST(a_file_is_read, NULL, NULL)
 {
 	struct state state;
 
-	(void)state_;
 	assert_null(parse_body(&state, example));
 	assert_string_equal(state.version, "2.0.0");
 	assert_string_equal(state.host, "node17");
@@ -106,7 +105,7 @@ static void a_file_is_read(void **state_)
 	assert_true(cpus_has(&state.cpus, 6));
 	assert_int_equal(state.list.count, 4);
 	assert_int_equal(state.list.entries[2].msr, 0xC0000103);
-	assert_int_equal(state.list.entries[3].mask, 0xF);
+	assert_int_equal(state.list.entries[3].wmask, 0xF);
 	assert_int_equal(state.count, 9);
 	assert_value(&state, 0, 0x199, 0, false, 0x1234);
 	assert_value(&state, 1, 0x199, 1, false, 0x1234);
@@ -117,13 +116,12 @@ static void a_file_is_read(void **state_)
 	state_free(&state);
 }
 
-static void a_state_is_written_as_it_was_read(void **state_)
+TEST(a_state_is_written_as_it_was_read, NULL, NULL)
 {
 	char *text, *expected;
 	size_t len, expected_len;
 	struct state state;
 
-	(void)state_;
 	assert_null(parse_body(&state, example));
 	assert_int_equal(state_format(&state, &text, &len), 0);
 	expected = checked(example, strlen(example), &expected_len);
@@ -134,11 +132,10 @@ static void a_state_is_written_as_it_was_read(void **state_)
 	state_free(&state);
 }
 
-static void a_state_without_values_is_one(void **state_)
+TEST(a_state_without_values_is_one, NULL, NULL)
 {
 	struct state state;
 
-	(void)state_;
 	assert_null(parse_body(&state,
 			       "msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 5\nvalues 0\n"));
 	assert_int_equal(state.count, 0);
@@ -146,25 +143,23 @@ static void a_state_without_values_is_one(void **state_)
 	state_free(&state);
 }
 
-static void the_checksum_is_crc32(void **state_)
+TEST(the_checksum_is_crc32, NULL, NULL)
 {
 	static const char text[] = "msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 5\nvalues 0\n"
 				   "crc32 0x0C4F25A4\n"; /* by zlib */
 	struct state state;
 
-	(void)state_;
 	assert_null(parse(&state, text, strlen(text)));
 	state_free(&state);
 }
 
-static void a_file_that_is_cut_short_anywhere_is_refused(void **state_)
+TEST(a_file_that_is_cut_short_anywhere_is_refused, NULL, NULL)
 {
 	const char *reason;
 	struct state state;
 	size_t len, cut;
 	char *text;
 
-	(void)state_;
 	text = checked(example, strlen(example), &len);
 	for (cut = 0; cut < len; cut++) {
 		reason = parse(&state, text, cut);
@@ -175,13 +170,12 @@ static void a_file_that_is_cut_short_anywhere_is_refused(void **state_)
 	free(text);
 }
 
-static void a_file_with_any_bit_altered_is_refused(void **state_)
+TEST(a_file_with_any_bit_altered_is_refused, NULL, NULL)
 {
 	struct state state;
 	size_t len, bit;
 	char *text;
 
-	(void)state_;
 	text = checked(example, strlen(example), &len);
 	for (bit = 0; bit < len * 8; bit++) {
 		text[bit / 8] ^= 1 << bit % 8;
@@ -197,7 +191,7 @@ static void a_file_with_any_bit_altered_is_refused(void **state_)
 	free(text);
 }
 
-static void what_is_of_another_kind_is_told_apart(void **state_)
+TEST(what_is_of_another_kind_is_told_apart, NULL, NULL)
 {
 	static const char *const texts[][2] = {
 		{ "", "it is not a file of msrsave's" },
@@ -210,7 +204,6 @@ static void what_is_of_another_kind_is_told_apart(void **state_)
 	struct state state;
 	size_t i;
 
-	(void)state_;
 	for (i = 0; i < ARRAY_SIZE(texts); i++)
 		assert_string_equal(parse(&state, texts[i][0], strlen(texts[i][0])), texts[i][1]);
 }
@@ -229,7 +222,7 @@ static const char *parse_edited(struct state *state, const char *from, const cha
 	return reason;
 }
 
-static void what_makes_no_sense_is_refused_with_its_line(void **state_)
+TEST(what_makes_no_sense_is_refused_with_its_line, NULL, NULL)
 {
 	static const struct {
 		const char *from, *to, *reason;
@@ -281,7 +274,6 @@ static void what_makes_no_sense_is_refused_with_its_line(void **state_)
 	struct state state;
 	size_t i;
 
-	(void)state_;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		reason = parse_edited(&state, cases[i].from, cases[i].to);
 		if (cases[i].reason) {
@@ -294,13 +286,12 @@ static void what_makes_no_sense_is_refused_with_its_line(void **state_)
 	}
 }
 
-static void a_value_of_0_is_not_absent(void **state_)
+TEST(a_value_of_0_is_not_absent, NULL, NULL)
 {
 	struct state state;
 	size_t len;
 	char *text;
 
-	(void)state_;
 	assert_null(parse_edited(&state, "0x0000000000000006 1\n", "0x0000000000000000 1\n"));
 	assert_int_equal(state_format(&state, &text, &len), 0);
 	assert_non_null(strstr(text, "\nmsr 0x000001B0 0x0000000000000000 1\n"
@@ -309,13 +300,12 @@ static void a_value_of_0_is_not_absent(void **state_)
 	state_free(&state);
 }
 
-static void bytes_of_zero_are_refused(void **state_)
+TEST(bytes_of_zero_are_refused, NULL, NULL)
 {
 	char body[sizeof(example)], *text;
 	struct state state;
 	size_t i, len;
 
-	(void)state_;
 	for (i = strlen("msrsave-format 1"); i < strlen(example); i++) {
 		memcpy(body, example, sizeof(example));
 		if (body[i] == '#' || strrchr("\n", body[i]))
@@ -334,7 +324,7 @@ static void bytes_of_zero_are_refused(void **state_)
 	}
 }
 
-static void more_values_than_the_bound_are_refused(void **state_)
+TEST(more_values_than_the_bound_are_refused, NULL, NULL)
 {
 	struct state state;
 	FILE *stream;
@@ -342,7 +332,6 @@ static void more_values_than_the_bound_are_refused(void **state_)
 	size_t len;
 	int i;
 
-	(void)state_;
 	stream = open_memstream(&body, &len);
 	fputs("msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 0-65535\n", stream);
 	for (i = 0; i < 65; i++)
@@ -355,7 +344,7 @@ static void more_values_than_the_bound_are_refused(void **state_)
 	free(body);
 }
 
-static void a_list_longer_than_the_bound_is_refused(void **state_)
+TEST(a_list_longer_than_the_bound_is_refused, NULL, NULL)
 {
 	struct state state;
 	FILE *stream;
@@ -363,7 +352,6 @@ static void a_list_longer_than_the_bound_is_refused(void **state_)
 	size_t len;
 	int i;
 
-	(void)state_;
 	stream = open_memstream(&body, &len);
 	fputs("msrsave-format 1\nversion 2\nhost a\ntime b\ncpus 0\n", stream);
 	for (i = 0; i < 32769; i++)
@@ -476,12 +464,11 @@ static void load_example(struct state *state)
 	failing_rename = false;
 }
 
-static void a_state_is_saved_and_loaded(void **state_)
+TEST(a_state_is_saved_and_loaded, make_folder, remove_folder)
 {
 	struct state state, loaded;
 	struct stat status;
 
-	(void)state_;
 	load_example(&state);
 	umask(0);
 	assert_null(state_save(&state, path, &replaced));
@@ -528,12 +515,11 @@ static void assert_holds(const char *at, const char *text)
 	fclose(file);
 }
 
-static void a_symbolic_link_is_not_followed(void **state_)
+TEST(a_symbolic_link_is_not_followed, make_folder, remove_folder)
 {
 	struct state state, loaded;
 	struct stat status;
 
-	(void)state_;
 	load_example(&state);
 	write_other(other, "precious");
 	assert_int_equal(symlink("other", path), 0);
@@ -550,11 +536,10 @@ static void a_symbolic_link_is_not_followed(void **state_)
 	state_free(&state);
 }
 
-static void what_is_no_regular_file_is_refused(void **state_)
+TEST(what_is_no_regular_file_is_refused, make_folder, remove_folder)
 {
 	struct state state, loaded;
 
-	(void)state_;
 	load_example(&state);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_string_equal(state_obstacle(path), "it is not a regular file");
@@ -568,11 +553,10 @@ static void what_is_no_regular_file_is_refused(void **state_)
 	state_free(&state);
 }
 
-static void a_file_of_another_kind_is_not_replaced(void **state_)
+TEST(a_file_of_another_kind_is_not_replaced, make_folder, remove_folder)
 {
 	struct state state;
 
-	(void)state_;
 	load_example(&state);
 	write_other(path, "precious");
 	assert_string_equal(state_obstacle(path), "it is there, and not a file of msrsave's");
@@ -584,12 +568,11 @@ static void a_file_of_another_kind_is_not_replaced(void **state_)
 	state_free(&state);
 }
 
-static void what_is_not_there_cannot_be_loaded_nor_its_folder_saved_to(void **state_)
+TEST(what_is_not_there_cannot_be_loaded_nor_its_folder_saved_to, make_folder, remove_folder)
 {
 	struct state state, loaded;
 	char in_nowhere[80];
 
-	(void)state_;
 	load_example(&state);
 	assert_null(state_obstacle(path));
 	assert_string_equal(state_load(&loaded, path), "No such file or directory");
@@ -607,11 +590,10 @@ static void assert_not_replaced(const struct state *state, const char *reason)
 	assert_holds(path, "msrsave-format of the file before");
 }
 
-static void a_disk_that_is_full_leaves_the_file_before(void **state_)
+TEST(a_disk_that_is_full_leaves_the_file_before, make_folder, remove_folder)
 {
 	struct state state;
 
-	(void)state_;
 	load_example(&state);
 	write_other(path, "msrsave-format of the file before");
 	failing_fsync = 1;
@@ -622,11 +604,10 @@ static void a_disk_that_is_full_leaves_the_file_before(void **state_)
 	state_free(&state);
 }
 
-static void a_rename_that_fails_leaves_the_file_before(void **state_)
+TEST(a_rename_that_fails_leaves_the_file_before, make_folder, remove_folder)
 {
 	struct state state;
 
-	(void)state_;
 	load_example(&state);
 	write_other(path, "msrsave-format of the file before");
 	failing_rename = true;
@@ -634,11 +615,10 @@ static void a_rename_that_fails_leaves_the_file_before(void **state_)
 	state_free(&state);
 }
 
-static void what_is_interrupted_is_taken_up_again(void **state_)
+TEST(what_is_interrupted_is_taken_up_again, make_folder, remove_folder)
 {
 	struct state state, loaded;
 
-	(void)state_;
 	load_example(&state);
 	halting = true;
 	assert_null(state_save(&state, path, &replaced));
@@ -648,11 +628,10 @@ static void what_is_interrupted_is_taken_up_again(void **state_)
 	state_free(&state);
 }
 
-static void a_filesystem_that_syncs_no_folders_is_good_enough(void **state_)
+TEST(a_filesystem_that_syncs_no_folders_is_good_enough, make_folder, remove_folder)
 {
 	struct state state;
 
-	(void)state_;
 	load_example(&state);
 	failing_fsync = 2;
 	fsync_error = EINVAL;
@@ -661,12 +640,11 @@ static void a_filesystem_that_syncs_no_folders_is_good_enough(void **state_)
 	state_free(&state);
 }
 
-static void no_descriptor_is_left_open(void **state_)
+TEST(no_descriptor_is_left_open, make_folder, remove_folder)
 {
 	struct state state, loaded;
 	int fd, after;
 
-	(void)state_;
 	load_example(&state);
 	fd = open("/dev/null", O_RDONLY);
 	close(fd);
@@ -684,11 +662,10 @@ static void no_descriptor_is_left_open(void **state_)
 	state_free(&state);
 }
 
-static void a_folder_that_is_not_synced_has_the_new_file(void **state_)
+TEST(a_folder_that_is_not_synced_has_the_new_file, make_folder, remove_folder)
 {
 	struct state state, loaded;
 
-	(void)state_;
 	load_example(&state);
 	write_other(path, "msrsave-format of the file before");
 	failing_fsync = 2;
@@ -699,12 +676,11 @@ static void a_folder_that_is_not_synced_has_the_new_file(void **state_)
 	state_free(&state);
 }
 
-static void a_file_without_a_folder_is_of_this_one(void **state_)
+TEST(a_file_without_a_folder_is_of_this_one, make_folder, remove_folder)
 {
 	int here = open(".", O_RDONLY | O_DIRECTORY);
 	struct state state, loaded;
 
-	(void)state_;
 	load_example(&state);
 	assert_int_equal(chdir(folder), 0);
 	assert_null(state_save(&state, "state", &replaced));
@@ -715,12 +691,11 @@ static void a_file_without_a_folder_is_of_this_one(void **state_)
 	state_free(&state);
 }
 
-static void a_name_can_be_as_long_as_names_are(void **state_)
+TEST(a_name_can_be_as_long_as_names_are, make_folder, remove_folder)
 {
 	struct state state, loaded;
 	char longest[512];
 
-	(void)state_;
 	load_example(&state);
 	snprintf(longest, sizeof(longest), "%s/%0255d", folder, 1);
 	assert_null(state_save(&state, longest, &replaced));
@@ -732,48 +707,11 @@ static void a_name_can_be_as_long_as_names_are(void **state_)
 	assert_string_equal(state_save(&state, longest, &replaced), "File name too long");
 }
 
-static void a_file_that_is_too_large_is_refused(void **state_)
+TEST(a_file_that_is_too_large_is_refused, make_folder, remove_folder)
 {
 	struct state loaded;
 
-	(void)state_;
 	write_other(path, "x");
 	assert_int_equal(truncate(path, (off_t)STATE_MAX_BYTES + 1), 0);
 	assert_string_equal(state_load(&loaded, path), "File too large");
-}
-
-#define file_test(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_file_is_read),
-		cmocka_unit_test(a_state_is_written_as_it_was_read),
-		cmocka_unit_test(a_state_without_values_is_one),
-		cmocka_unit_test(the_checksum_is_crc32),
-		cmocka_unit_test(a_file_that_is_cut_short_anywhere_is_refused),
-		cmocka_unit_test(a_file_with_any_bit_altered_is_refused),
-		cmocka_unit_test(what_is_of_another_kind_is_told_apart),
-		cmocka_unit_test(what_makes_no_sense_is_refused_with_its_line),
-		cmocka_unit_test(a_value_of_0_is_not_absent),
-		cmocka_unit_test(bytes_of_zero_are_refused),
-		cmocka_unit_test(more_values_than_the_bound_are_refused),
-		cmocka_unit_test(a_list_longer_than_the_bound_is_refused),
-		file_test(a_state_is_saved_and_loaded),
-		file_test(a_symbolic_link_is_not_followed),
-		file_test(what_is_no_regular_file_is_refused),
-		file_test(a_file_of_another_kind_is_not_replaced),
-		file_test(what_is_not_there_cannot_be_loaded_nor_its_folder_saved_to),
-		file_test(a_disk_that_is_full_leaves_the_file_before),
-		file_test(a_rename_that_fails_leaves_the_file_before),
-		file_test(what_is_interrupted_is_taken_up_again),
-		file_test(a_filesystem_that_syncs_no_folders_is_good_enough),
-		file_test(no_descriptor_is_left_open),
-		file_test(a_folder_that_is_not_synced_has_the_new_file),
-		file_test(a_file_without_a_folder_is_of_this_one),
-		file_test(a_name_can_be_as_long_as_names_are),
-		file_test(a_file_that_is_too_large_is_refused),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,24 +2,19 @@
 /*
  * What the unit tests of programs have in common.
  */
-#ifndef UNIT_H
-#define UNIT_H
+#ifndef TEST_UNIT_H
+#define TEST_UNIT_H
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "../harness.h"
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-#endif /* UNIT_H */
+#endif /* TEST_UNIT_H */

@@ -269,11 +269,27 @@ static unsigned int fail_new_list(const char *text)
 	return fail_each(&path);
 }
 
-static void a_fault_in_writing_a_list_keeps_the_old_or_empties_it(void **state)
+static int load_and_aim(void **state)
+{
+	(void)state;
+	assert_int_equal(load_module(""), 0);
+	fail_in_module();
+	faults_in("thread-self");
+	return 0;
+}
+
+static int unload_at_end(void **state)
+{
+	(void)state;
+	unload_module();
+	set_online(1, true);
+	return 0;
+}
+
+TEST(a_fault_in_writing_a_list_keeps_the_old_or_empties_it, load_and_aim, unload_at_end)
 {
 	unsigned int round;
 
-	(void)state;
 	/*
 	 * Some things the kernel gets only now and then: where it does in one call and
 	 * not in the next, a fault is passed over. Another round comes to it.
@@ -286,12 +302,11 @@ static void a_fault_in_writing_a_list_keeps_the_old_or_empties_it(void **state)
 	assert_true(seen[LIST_EMPTY] >= 1);
 }
 
-static void a_fault_in_writing_a_long_list_keeps_the_old_or_empties_it(void **state)
+TEST(a_fault_in_writing_a_long_list_keeps_the_old_or_empties_it, load_and_aim, unload_at_end)
 {
 	static char text[128 * 1024];
 	unsigned int i, len;
 
-	(void)state;
 	len = snprintf(text, sizeof(text), "0x406 0\n");
 	for (i = 0; i < 5000; i++)
 		len += snprintf(text + len, sizeof(text) - len, "%#x 0\n", 0x10000 + i);
@@ -307,7 +322,7 @@ static void refused_text_keeps_the_list(int err)
 	assert_int_equal(list_in_force(), LIST_OLD);
 }
 
-static void a_fault_in_refusing_a_list_keeps_the_old(void **state)
+TEST(a_fault_in_refusing_a_list_keeps_the_old, load_and_aim, unload_at_end)
 {
 	static const struct path path = {
 		.before = load_old_list,
@@ -316,7 +331,6 @@ static void a_fault_in_refusing_a_list_keeps_the_old(void **state)
 		.success = EILSEQ,
 	};
 
-	(void)state;
 	new_list = "0x406";
 	assert_true(fail_each(&path) >= 2);
 }
@@ -333,7 +347,7 @@ static void a_list_with_a_duplicate_is_refused_or_emptied(int err)
 	}
 }
 
-static void a_fault_in_a_list_with_a_duplicate_never_lists_it(void **state)
+TEST(a_fault_in_a_list_with_a_duplicate_never_lists_it, load_and_aim, unload_at_end)
 {
 	static const struct path path = {
 		.before = load_old_list,
@@ -342,7 +356,6 @@ static void a_fault_in_a_list_with_a_duplicate_never_lists_it(void **state)
 		.success = ENOTUNIQ,
 	};
 
-	(void)state;
 	new_list = "0x406 0\n0x406 0\n";
 	assert_true(fail_each(&path) >= 4);
 }
@@ -354,7 +367,7 @@ static void the_list_is_cleared_or_stays(int err)
 	assert_int_equal(list_in_force(), err ? LIST_OLD : LIST_EMPTY);
 }
 
-static void a_fault_in_clearing_the_list_keeps_it(void **state)
+TEST(a_fault_in_clearing_the_list_keeps_it, load_and_aim, unload_at_end)
 {
 	static const struct path path = {
 		.before = load_old_list,
@@ -362,7 +375,6 @@ static void a_fault_in_clearing_the_list_keeps_it(void **state)
 		.after = the_list_is_cleared_or_stays,
 	};
 
-	(void)state;
 	new_list = "\n";
 	assert_true(fail_each(&path) >= 3);
 }
@@ -398,14 +410,13 @@ static void the_list_is_read_or_not(int err)
 	}
 }
 
-static void a_fault_in_reading_the_list_says_so(void **state)
+TEST(a_fault_in_reading_the_list_says_so, load_and_aim, unload_at_end)
 {
 	static const struct path path = {
 		.call = read_device,
 		.after = the_list_is_read_or_not,
 	};
 
-	(void)state;
 	load_old_list();
 	read_path = LIST_PATH;
 	assert_true(fail_each(&path) >= 1); /* the open's */
@@ -422,14 +433,13 @@ static void the_version_is_read_or_not(int err)
 		assert_memory_equal(got_text, "2.0.0\n", 6);
 }
 
-static void a_fault_in_reading_the_version_says_so(void **state)
+TEST(a_fault_in_reading_the_version_says_so, load_and_aim, unload_at_end)
 {
 	static const struct path path = {
 		.call = read_device,
 		.after = the_version_is_read_or_not,
 	};
 
-	(void)state;
 	read_path = "/dev/cpu/msr_version";
 	fail_below("ksys_read");
 	assert_true(fail_each(&path) >= 1);
@@ -494,34 +504,30 @@ static unsigned int fail_batch(unsigned int count, unsigned int cpus)
 	return nr_faults;
 }
 
-static void a_small_batch_can_have_no_fault(void **state)
+TEST(a_small_batch_can_have_no_fault, load_and_aim, unload_at_end)
 {
-	(void)state;
 	assert_int_equal(fail_batch(1, 1), 0);
 	assert_int_equal(fail_batch(16, 1), 0);
 	assert_int_equal(fail_batch(16, 4), 0);
 }
 
-static void a_fault_in_a_batch_executes_nothing(void **state)
+TEST(a_fault_in_a_batch_executes_nothing, load_and_aim, unload_at_end)
 {
-	(void)state;
 	assert_true(fail_batch(17, 1) >= 1); /* the operations */
 	assert_true(fail_batch(17, 4) >= 2); /* and their queues */
 	assert_true(fail_batch(5000, 4) >= 2);
 }
 
-static void a_fault_in_the_largest_batch_executes_nothing(void **state)
+TEST(a_fault_in_the_largest_batch_executes_nothing, load_and_aim, unload_at_end)
 {
-	(void)state;
 	assert_true(fail_batch(MSR_BATCH_MAX_OPS, 4) >= 2);
 }
 
-static void an_access_to_one_register_can_have_no_fault(void **state)
+TEST(an_access_to_one_register_can_have_no_fault, load_and_aim, unload_at_end)
 {
 	int fd = open_cpu(0, "msr_safe", O_RDWR);
 	uint64_t value;
 
-	(void)state;
 	load_old_list();
 	set_nth(1);
 	assert_int_equal(pread(fd, &value, sizeof(value), STORE_A), sizeof(value));
@@ -578,7 +584,7 @@ static void the_cpu_came_with_its_device_or_not(int err)
 	assert_int_equal(access("/dev/cpu/1/msr_safe", F_OK), 0);
 }
 
-static void a_fault_in_making_a_cpus_device_keeps_the_cpu_off_line(void **state)
+TEST(a_fault_in_making_a_cpus_device_keeps_the_cpu_off_line, load_and_aim, unload_at_end)
 {
 	static const struct path path = {
 		.before = take_cpu_1_off,
@@ -587,7 +593,6 @@ static void a_fault_in_making_a_cpus_device_keeps_the_cpu_off_line(void **state)
 	};
 	char thread[16];
 
-	(void)state;
 	snprintf(thread, sizeof(thread), "%d", thread_named("cpuhp/1"));
 	faults_in(thread);
 	assert_true(fail_each(&path) >= 5);
@@ -613,54 +618,16 @@ static void it_is_loaded_or_nothing_is_left(int err)
 	assert_nothing_left();
 }
 
-static void a_fault_in_loading_leaves_nothing(void **state)
+TEST(a_fault_in_loading_leaves_nothing, load_and_aim, unload_at_end)
 {
 	static const struct path path = {
 		.call = load_it,
 		.after = it_is_loaded_or_nothing_is_left,
 	};
 
-	(void)state;
 	assert_int_equal(unload_module(), 0);
 	fail_below("do_one_initcall"); /* which calls the module's */
 	assert_true(fail_each(&path) >= 50);
 }
 
-static int load_and_aim(void **state)
-{
-	(void)state;
-	assert_int_equal(load_module(""), 0);
-	fail_in_module();
-	faults_in("thread-self");
-	return 0;
-}
-
-static int unload_at_end(void **state)
-{
-	(void)state;
-	unload_module();
-	set_online(1, true);
-	return 0;
-}
-
-int main(void)
-{
-#define test(f) cmocka_unit_test_setup_teardown(f, load_and_aim, unload_at_end)
-	const struct CMUnitTest tests[] = {
-		test(a_fault_in_writing_a_list_keeps_the_old_or_empties_it),
-		test(a_fault_in_writing_a_long_list_keeps_the_old_or_empties_it),
-		test(a_fault_in_refusing_a_list_keeps_the_old),
-		test(a_fault_in_a_list_with_a_duplicate_never_lists_it),
-		test(a_fault_in_clearing_the_list_keeps_it),
-		test(a_fault_in_reading_the_list_says_so),
-		test(a_fault_in_reading_the_version_says_so),
-		test(an_access_to_one_register_can_have_no_fault),
-		test(a_small_batch_can_have_no_fault),
-		test(a_fault_in_a_batch_executes_nothing),
-		test(a_fault_in_the_largest_batch_executes_nothing),
-		test(a_fault_in_making_a_cpus_device_keeps_the_cpu_off_line),
-		test(a_fault_in_loading_leaves_nothing),
-	};
-
-	return cmocka_run_group_tests(tests, set_up_faults, NULL);
-}
+TEST_PROGRAM(set_up_faults, NULL)

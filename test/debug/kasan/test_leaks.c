@@ -11,13 +11,12 @@
 /* Objects are looked at when they are some seconds old, and reported if twice unreferenced. */
 #define OLD_ENOUGH 6
 
-static void nothing_has_leaked(void **state)
+TEST(nothing_has_leaked, NULL, NULL)
 {
 	char report[4096];
 	ssize_t len;
 	int i, fd;
 
-	(void)state;
 	for (i = 0; i < 2; i++) {
 		sleep(OLD_ENOUGH);
 		assert_int_equal(write_file(KMEMLEAK, "scan"), 0);
@@ -28,13 +27,4 @@ static void nothing_has_leaked(void **state)
 	assert_true(len >= 0);
 	report[len] = '\0';
 	assert_string_equal(report, "");
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_has_leaked),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 
 #include "../../guest/guest.h"
 
-static void data_races_were_looked_for(void **state)
+TEST(data_races_were_looked_for, NULL, NULL)
 {
 	char text[4096];
 	unsigned long watched;
@@ -14,7 +14,6 @@ static void data_races_were_looked_for(void **state)
 	ssize_t len;
 	int fd;
 
-	(void)state;
 	fd = open_path("/sys/kernel/debug/kcsan", O_RDONLY);
 	len = read(fd, text, sizeof(text) - 1);
 	close(fd);
@@ -26,13 +25,4 @@ static void data_races_were_looked_for(void **state)
 	watched = strtoul(count + strlen("setup_watchpoints: "), NULL, 10);
 	print_message("# %lu accesses were watched\n", watched);
 	assert_true(watched > 0);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(data_races_were_looked_for),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static void random_ops(uint32_t count)
 	/* Mostly without mistakes that would hide later ones in the answer */
 	for (i = 0; i < count && one_in(&rng, 2); i++) {
 		ops[i].isrdmsr = 1;
-		ops[i].msr = model.list->count ? model.list->entries[0].addr : 0;
+		ops[i].msr = model.list->count ? model.list->entries[0].msr : 0;
 	}
 }
 

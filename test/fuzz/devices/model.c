@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../msr_version.h"
+#include "../../../msr_version.h"
 #include "model.h"
 
 struct list *list_get(struct list *list)
@@ -32,12 +32,12 @@ static uint32_t *find_slot(const struct list *list, uint32_t addr)
 {
 	uint32_t i = (addr ^ addr >> 13) * 0x2545f491u >> 7 & list->slot_mask;
 
-	while (list->slots[i] && list->entries[list->slots[i] - 1].addr != addr)
+	while (list->slots[i] && list->entries[list->slots[i] - 1].msr != addr)
 		i = (i + 1) & list->slot_mask;
 	return &list->slots[i];
 }
 
-const struct entry *list_find(const struct list *list, uint32_t addr)
+const struct msr_allowlist_entry *list_find(const struct list *list, uint32_t addr)
 {
 	uint32_t slot = *find_slot(list, addr);
 
@@ -68,7 +68,7 @@ static struct list *finish_list(struct list *list)
 	list->len = sprintf(list->text, "# MSR      Write mask\n");
 	for (i = 0; i < list->count; i++)
 		list->len += sprintf(list->text + list->len, "0x%08X 0x%016llX\n",
-				     list->entries[i].addr,
+				     list->entries[i].msr,
 				     (unsigned long long)list->entries[i].wmask);
 	return list;
 }
@@ -159,7 +159,7 @@ static void read_entries(const char *text, const char *end, struct list *list, b
 			return;
 		slot = find_slot(list, addr);
 		*twice |= *slot;
-		list->entries[list->count++] = (struct entry){ addr, wmask };
+		list->entries[list->count++] = (struct msr_allowlist_entry){ addr, wmask };
 		*slot = list->count;
 	}
 	if (!list->count)
@@ -254,8 +254,8 @@ bool list_is_harmless(const struct list *list)
 	unsigned int i;
 
 	for (i = 0; i < list->count; i++)
-		if (reg_kind(list->entries[i].addr) == REG_UNKNOWN ||
-		    list->entries[i].wmask & ~writable_bits(list->entries[i].addr))
+		if (reg_kind(list->entries[i].msr) == REG_UNKNOWN ||
+		    list->entries[i].wmask & ~writable_bits(list->entries[i].msr))
 			return false;
 	return true;
 }
@@ -270,7 +270,7 @@ void model_publish(struct model *model, struct list *list)
 
 int err_by_list(const struct list *list, const struct msr_batch_op *op)
 {
-	const struct entry *entry = list_find(list, op->msr);
+	const struct msr_allowlist_entry *entry = list_find(list, op->msr);
 
 	if (!entry)
 		return -EACCES;
@@ -323,7 +323,7 @@ static void execute_write(struct model *model, const struct msr_batch_op *op,
 /* The list judges first; what it allows is then for the CPU to answer. */
 struct outcome model_op(struct model *model, const struct msr_batch_op *op)
 {
-	const struct entry *entry = list_find(model->list, op->msr);
+	const struct msr_allowlist_entry *entry = list_find(model->list, op->msr);
 	struct outcome outcome = {
 		.err = err_by_list(model->list, op),
 		.wmask = entry ? entry->wmask : 0,

@@ -30,7 +30,7 @@ static uint32_t known_msr(struct rng *rng)
 uint32_t random_msr(struct rng *rng, const struct list *list)
 {
 	if (list->count && !one_in(rng, 3))
-		return list->entries[below(rng, list->count)].addr;
+		return list->entries[below(rng, list->count)].msr;
 	switch (below(rng, 8)) {
 	case 0:
 		return rnd(rng);

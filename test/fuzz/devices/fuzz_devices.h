@@ -5,7 +5,7 @@
 #ifndef FUZZ_DEVICES_H
 #define FUZZ_DEVICES_H
 
-#include "../guest/guest.h"
+#include "../../guest/guest.h"
 #include "model.h"
 
 /* Random numbers: splitmix64 */

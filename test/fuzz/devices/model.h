@@ -3,28 +3,24 @@
  * A model of the module, made from its documents: what a text is to the
  * allowlist, what a list has to say to an access, what the registers hold.
  */
-#ifndef MODEL_H
-#define MODEL_H
+#ifndef FUZZ_MODEL_H
+#define FUZZ_MODEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../msr_safe.h"
+#include "../../../msr_allowlist_entry.h"
+#include "../../../msr_safe.h"
 
 #define MAX_CPUS 8
 #define MAX_LIST_TEXT 131073
-
-struct entry {
-	uint32_t addr;
-	uint64_t wmask;
-};
 
 /* A list; each open descriptor of the allowlist device keeps that of its open. */
 struct list {
 	unsigned int refs;
 	unsigned int count;
-	struct entry *entries;
+	struct msr_allowlist_entry *entries;
 	uint32_t *slots; /* one more than the number of an entry, or 0 */
 	uint32_t slot_mask;
 	char *text; /* as it is read from the device */
@@ -33,7 +29,7 @@ struct list {
 
 struct list *list_get(struct list *list);
 void list_put(struct list *list);
-const struct entry *list_find(const struct list *list, uint32_t addr);
+const struct msr_allowlist_entry *list_find(const struct list *list, uint32_t addr);
 
 /*
  * What writing a text does: fails with one of two errors (0: none), and puts a
@@ -109,4 +105,4 @@ static inline uint64_t masked(uint64_t old, uint64_t value, uint64_t wmask)
 
 bool model_serves(const struct model *model, uint32_t version);
 
-#endif /* MODEL_H */
+#endif /* FUZZ_MODEL_H */

@@ -3,8 +3,8 @@
  * The parts of the sequential mode: one call at a time, each with one right answer,
  * or a few where the documents leave open which of several errors comes first.
  */
-#ifndef SEQUENTIAL_H
-#define SEQUENTIAL_H
+#ifndef FUZZ_SEQUENTIAL_H
+#define FUZZ_SEQUENTIAL_H
 
 #include "memory.h"
 
@@ -83,4 +83,4 @@ void move_home(void);
 void toggle_cpu(void);
 void toggle_parameter(void);
 
-#endif /* SEQUENTIAL_H */
+#endif /* FUZZ_SEQUENTIAL_H */

@@ -3,8 +3,8 @@
  * Memory to hand to system calls: pages that can be written, read only, or not
  * at all, side by side; and what a call has changed in it.
  */
-#ifndef MEMORY_H
-#define MEMORY_H
+#ifndef FUZZ_MEMORY_H
+#define FUZZ_MEMORY_H
 
 #include "fuzz_devices.h"
 
@@ -42,4 +42,4 @@ void expect_old_or_new(const void *p, size_t len);
 /* The first byte that is not as expected, or NULL */
 const unsigned char *unexpected(void);
 
-#endif /* MEMORY_H */
+#endif /* FUZZ_MEMORY_H */

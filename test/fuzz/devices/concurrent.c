@@ -237,7 +237,7 @@ static struct msr_batch_op random_op(struct worker *worker, bool of_all, unsigne
 static bool agrees(const struct list *list, const struct window *window,
 		   const struct msr_batch_op *before, const struct msr_batch_op *op)
 {
-	const struct entry *entry = list_find(list, op->msr);
+	const struct msr_allowlist_entry *entry = list_find(list, op->msr);
 	uint64_t wmask = entry ? entry->wmask : 0;
 	int err = err_by_list(list, op);
 
@@ -410,7 +410,7 @@ static bool single_agrees(const struct window *window, const struct msr_batch_op
 	unsigned int i;
 
 	for (i = 0; i < NR_LISTS; i++) {
-		const struct entry *entry = list_find(lists[i], op->msr);
+		const struct msr_allowlist_entry *entry = list_find(lists[i], op->msr);
 
 		if (!may_be_in_force(window, i))
 			continue;
@@ -436,7 +436,7 @@ static void was_written(struct own_register *own, const struct window *window,
 
 	own->nr = 0;
 	for (i = 0; i < NR_LISTS; i++) {
-		const struct entry *entry = list_find(lists[i], op->msr);
+		const struct msr_allowlist_entry *entry = list_find(lists[i], op->msr);
 
 		if (entry && entry->wmask && may_be_in_force(window, i))
 			own->values[own->nr++] = masked(old, op->msrdata, entry->wmask);
@@ -617,7 +617,7 @@ static bool swap_to(struct worker *worker, unsigned int number, const char *text
  */
 static void wait_and_watch(struct worker *worker, unsigned int number)
 {
-	const struct entry *entry = list_find(lists[number], SHARED_MSR);
+	const struct msr_allowlist_entry *entry = list_find(lists[number], SHARED_MSR);
 	unsigned int cpu = below(&worker->rng, nr_cpus);
 	uint64_t before, after;
 	bool watch = !entry || !entry->wmask;
