@@ -22,11 +22,20 @@
  *		-%EPERM a write, and the kernel is locked down;
  *		-%ENXIO there is no such CPU, or it is offline;
  *		-%EIO the processor refused the access (general protection fault);
+ *		-%ESTALE not executed: a new allowlist was written while the batch
+ *			was in progress, and the batch did not end within a second;
  *		-%EINTR not executed: a fatal signal ended the call before its turn.
  * @msr:	In. Address of the register, all 32 bits of it.
  * @msrdata:	In for a write: the value; bits that @wmask has clear keep the
  *		value they have in the register. Out for a read that succeeded.
  *		Otherwise left as it was.
+ *
+ *		A write with a mask reads the register and then writes it, in one
+ *		visit to the CPU with interrupts off. No task and no interrupt
+ *		handler on that CPU runs between the two. A non-maskable interrupt,
+ *		a system management interrupt, and another CPU that shares the
+ *		register can: a change that they make then outside the mask is
+ *		lost. A write with a mask of all bits does not read first.
  * @wmask:	Out, for reads and writes: the write mask that the allowlist has
  *		for this register; a set bit may be written. 0 if not listed.
  *
@@ -44,8 +53,11 @@ struct msr_batch_op {
 /**
  * struct msr_batch_array - the argument of %X86_IOC_MSR_BATCH
  * @numops:	In. Number of operations, 1 to %MSR_BATCH_MAX_OPS.
- * @version:	In. MSR_SAFE_VERSION_u32 of msr_version.h, or 0 for a client that
- *		knows of no versions.
+ * @version:	In. MSR_SAFE_VERSION_u32 of msr_version.h. A word is a version if
+ *		it has the form 0x00MMmmpp (major, minor, patch), and MM is at
+ *		least 1. Any other word is no version, and the batch is served:
+ *		0, and what the stack holds there in clients that do not know of
+ *		this member.
  * @ops:	In and out. The operations, @numops of them.
  *
  * 16 bytes.
@@ -63,8 +75,8 @@ struct msr_batch_array {
  * X86_IOC_MSR_BATCH - execute a batch; the one ioctl of /dev/cpu/msr_batch
  *
  * Every operation is executed, whatever becomes of the others; those for one
- * CPU in the order of the array. All are judged by one allowlist, the one in
- * force when the call has read the batch.
+ * CPU in the order of the array. One allowlist applies to all of them: the one
+ * that is in force when the call has read the batch.
  *
  * Returns 0 if every operation succeeded. Otherwise -1, with errno the first
  * error in the order of the array, and every other operation carried out;
@@ -74,7 +86,8 @@ struct msr_batch_array {
  * %EFAULT the batch cannot be read (or, carried out, not written back);
  * %ESTALE the module was loaded with revoke_on_change=1, and the allowlist has
  *	been written since the file was opened;
- * %ENOPROTOOPT @version is not one that the module serves;
+ * %ENOPROTOOPT @version is a version that the module does not serve: another
+ *	major number, or a newer minor one;
  * %EINVAL no operations;
  * %E2BIG more than %MSR_BATCH_MAX_OPS operations, or no memory to hold them;
  * %ENOMEM no memory for anything else;

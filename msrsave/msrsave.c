@@ -35,8 +35,10 @@ int main(int argc, char *argv[])
 	/* Whoever does not read what is printed does not end what is done. */
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stderr, NULL, _IOLBF, 0);
-	status = options_parse(&options, argc, argv);
+	status = parse_argv(&options, argc, argv);
 	if (status < 0)
+		status = USAGE;
+	else if (status > 0)
 		status = options.restore ? restore(&options) : save(&options);
 	if (fflush(stdout) || ferror(stdout)) {
 		warn("standard output");

@@ -31,10 +31,10 @@ struct options {
 };
 
 /*
- * Reads the command line. Returns -1, or what to exit with: after --help and
- * --version, or if the line is wrong, which it has said.
+ * Reads the command line. Returns 1 to go on; 0 when --help or --version is all that it
+ * asks for; or -EINVAL after printing what is wrong with it.
  */
-int options_parse(struct options *options, int argc, char *argv[]);
+int parse_argv(struct options *options, int argc, char *argv[]);
 
 /* The machine, as the module lets it be seen */
 struct node {
@@ -52,26 +52,5 @@ void node_name(char *name);
 
 int save(const struct options *options);
 int restore(const struct options *options);
-
-/*
- * Lines about registers: those that follow each other and say the same of the same
- * register are one, with all their CPUs. Ended by report_end().
- */
-struct report {
-	FILE *stream;
-	const char *prefix;
-	bool silent;
-	size_t lines; /* told so far, also of a silent one */
-	char text[160];
-	uint32_t msr;
-	struct cpus cpus;
-};
-
-void report(struct report *report, uint32_t msr, unsigned int cpu, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
-void report_end(struct report *report);
-
-/* A line about CPUs, if there are any: "CPUs 3-5: not on line: not saved" */
-void warn_of_cpus(const struct cpus *cpus, const char *text);
 
 #endif /* MSRSAVE_H */

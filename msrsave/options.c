@@ -4,6 +4,7 @@
  */
 
 #include <err.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void help(void)
 static int try_help(void)
 {
 	fprintf(stderr, "Try 'msrsave --help' for more information.\n");
-	return USAGE;
+	return -EINVAL;
 }
 
 static int wrong(const char *why, const char *what)
@@ -44,7 +45,7 @@ static int wrong(const char *why, const char *what)
 	return try_help();
 }
 
-int options_parse(struct options *options, int argc, char *argv[])
+int parse_argv(struct options *options, int argc, char *argv[])
 {
 	static const struct option longs[] = {
 		{ "restore", no_argument, NULL, 'r' },
@@ -84,10 +85,10 @@ int options_parse(struct options *options, int argc, char *argv[])
 			break;
 		case 'h':
 			help();
-			return ALL_DONE;
+			return 0;
 		case 'V':
 			printf("msrsave %s\n", VERSION);
-			return ALL_DONE;
+			return 0;
 		default:
 			return try_help(); /* getopt has said why */
 		}
@@ -105,5 +106,5 @@ int options_parse(struct options *options, int argc, char *argv[])
 	options->file = argv[optind];
 	if (*options->file == '\0')
 		return wrong("the name of the file is empty", "");
-	return -1;
+	return 1;
 }

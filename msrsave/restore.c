@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "msrsave.h"
+#include "report.h"
 #include "state.h"
 #include "targets.h"
 

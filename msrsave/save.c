@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "msrsave.h"
+#include "report.h"
 #include "state.h"
 
 static size_t count_writable(const struct allowlist *list)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "report.h"
 #include "targets.h"
 
 /*

@@ -42,6 +42,8 @@ static int check(const struct options *options, const char *path)
 		printf("%u findings", findings.denied + findings.others);
 	else
 		printf("nothing found");
+	if (findings.warnings)
+		printf(", %u warnings", findings.warnings);
 	printf("%s\n", list.err ? ", but refused" : "");
 	status = list.err || findings.denied || findings.others ? NOT_GOOD : GOOD;
 	list_free(&list);

@@ -168,6 +168,42 @@ static bool lint_bits(const struct tables *tables, const struct model *model,
 	return true;
 }
 
+/* What kind of writers a register has that the module does not keep apart from its own */
+static const char *other_writers(const struct reg *reg)
+{
+	if (strcmp(reg->scope, "thread") != 0)
+		return "other CPUs that share the register";
+	if (strcmp(reg->group, "counters") == 0)
+		return "perf, which writes in interrupts that cannot be masked";
+	return NULL;
+}
+
+/*
+ * A write with a mask reads the register first. What another writer changes in the bits
+ * outside the mask between that and the write is lost.
+ */
+static bool warn_of_partial_mask(const struct tables *tables, const struct model *model,
+				 const struct list *list, const struct msr_allowlist_entry *entry)
+{
+	const char *reason, *writers = NULL;
+	const struct reg *reg = NULL;
+	uint64_t bits = denied_bits(tables, model, entry->msr, UINT64_MAX, &reason);
+
+	while ((reg = tables_reg(tables, model, entry->msr, reg))) {
+		bits |= reg->on | reg->site;
+		if (!writers)
+			writers = other_writers(reg);
+	}
+	bits &= ~entry->wmask;
+	if (!entry->wmask || !writers || !bits)
+		return false;
+	say(list, entry,
+	    "warning: a write can undo what is changed in bits 0x%" PRIX64
+	    " at the same time by %s",
+	    bits, writers);
+	return true;
+}
+
 struct findings lint(const struct tables *tables, const struct model *model,
 		     const struct list *list)
 {
@@ -195,6 +231,7 @@ struct findings lint(const struct tables *tables, const struct model *model,
 		}
 		findings.others += lint_twice(list, entry);
 		findings.others += lint_name(tables, model, list, entry);
+		findings.warnings += warn_of_partial_mask(tables, model, list, entry);
 	}
 	return findings;
 }

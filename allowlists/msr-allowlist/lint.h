@@ -11,6 +11,7 @@
 struct findings {
 	unsigned int denied; /* entries with bits that must not be writable */
 	unsigned int others;
+	unsigned int warnings; /* of lists that are good, too */
 };
 
 /* Says what it finds on standard error. The model may be NULL for one not known. */

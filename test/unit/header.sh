@@ -113,7 +113,7 @@ client()
 	END
 }
 
-plan 10
+plan 11
 includes msr_safe.h > "$program"
 check 'msr_safe.h compiles alone'
 layout > "$program"
@@ -124,4 +124,7 @@ version msr_version.h msr_safe.h > "$program"
 check 'msr_version.h may come first'
 client > "$program"
 check 'fields have the documented types'
+result_of 'each header of the tree has an include guard of its own' \
+	"$(find . -path ./build -prune -o -path ./.git -prune -o -name '*.h' -print |
+		xargs grep -h '^#ifndef [A-Z0-9_]*_H$' | sort | uniq -d)"
 finish

@@ -279,6 +279,24 @@ help_and_version_are_0()
 	exits 0 && prints 'msr-allowlist 2.'
 }
 
+# A write with a mask can undo what others change in the other bits.
+partial_masks_of_registers_with_other_writers_are_warned_of()
+{
+	check_lines '0x610 0x7fff' && exits 0 && says 'line 1: 0x610: warning:' &&
+		says 'other CPUs' && says 'bits 0x80FFFFFF00FF8000' && prints '1 warnings' || return 1
+	check_lines '0x186 0xff' && exits 0 && says 'warning:' && says 'perf' || return 1
+	check_lines '0x1A4 0x1' && exits 0 && says 'warning:' || return 1
+	check_lines '0x1A4 0xF' && exits 0 && ! says 'warning' && ! prints warning || return 1
+	check_lines '0x199 0x1' && exits 0 && ! says 'warning' || return 1
+	check_lines '0x610 0' && exits 0 && ! says 'warning'
+}
+
+a_writable_clock_is_a_finding()
+{
+	check_lines '0x10 1' && exits 1 && says 'must not be writable: ' && says 'time of the kernel' || return 1
+	check_lines '0x3B 1' && exits 1 && says 'time of the kernel'
+}
+
 tables_that_cannot_be_read_are_1()
 {
 	tool --lists "$work" select 06_8F
@@ -302,7 +320,7 @@ a_full_disk_is_1()
 	exits 1 && says 'standard output'
 }
 
-plan 24
+plan 26
 test_that every_model_is_selected_by_each_kind_of_name
 test_that models_without_a_list_are_told_the_nearest
 test_that this_machine_is_that_of_cpuinfo
@@ -325,6 +343,8 @@ test_that what_the_module_would_refuse_is_not_loaded
 test_that denied_bits_are_not_loaded
 test_that a_wrong_command_line_is_2
 test_that help_and_version_are_0
+test_that partial_masks_of_registers_with_other_writers_are_warned_of
+test_that a_writable_clock_is_a_finding
 test_that tables_that_cannot_be_read_are_1
 test_that a_full_disk_is_1
 finish

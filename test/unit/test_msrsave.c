@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "unit.h"
@@ -295,8 +296,10 @@ static int run_words(const char *const words[])
 	dup2(fileno(out_file), 1);
 	dup2(fileno(err_file), 2);
 	optind = 0;
-	status = options_parse(&options, argc, argv);
+	status = parse_argv(&options, argc, argv);
 	if (status < 0)
+		status = USAGE;
+	else if (status > 0)
 		status = options.restore ? restore(&options) : save(&options);
 	fflush(stdout);
 	take_stream(1, out_file, out, printed, sizeof(printed));
@@ -982,4 +985,39 @@ TEST(more_than_a_file_can_hold_is_refused, make_node, remove_node)
 	assert_int_equal(RUN(), 3);
 	assert_said("File too large");
 	assert_int_equal(node.batches, 0);
+}
+
+int __real_main(int argc, char **argv);
+
+/* What the program exits with, given an option */
+static int exit_status(const char *option)
+{
+	char *argv[] = { (char *)"msrsave", (char *)option, NULL };
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(open("/dev/null", O_WRONLY), 1);
+		dup2(open("/dev/null", O_WRONLY), 2);
+		optind = 0;
+		_exit(__real_main(2, argv));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+TEST(a_wrong_line_exits_with_2, make_node, remove_node)
+{
+	assert_int_equal(exit_status("--what"), USAGE);
+	assert_int_equal(USAGE, 2);
+}
+
+TEST(help_and_version_exit_with_0, make_node, remove_node)
+{
+	assert_int_equal(exit_status("--help"), 0);
+	assert_int_equal(exit_status("--version"), 0);
 }
