@@ -10,7 +10,6 @@ ifndef KERNEL
 KERNEL = $(eval KERNEL := $(shell test/vm/need $(PACKAGES) \
 	$$(test/vm/kernel headers-package) && test/vm/kernel release))$(KERNEL)
 endif
-KERNEL_FILES = $$(test/vm/kernel get $(KERNEL))
 UNIT_TESTS := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.c))
 GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/test_*.c))
 DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
@@ -26,6 +25,13 @@ build/unit/msr-allowlist: $(ALLOWLIST_TOOL)
 packages:
 	@test -n "$(KERNEL)"
 	@test/vm/need $(PACKAGES) linux-headers-$(KERNEL)
+
+# The files of the kernel that guests run: whatever boots a guest asks for kernel-files first
+KERNEL_FILES = $$(realpath build/kernel)
+kernel-files: packages
+	@mkdir -p build
+	@files=$$(test/vm/kernel get $(KERNEL)) && ln -sfnT "$$files" build/kernel || \
+		{ echo "No virtual machine is started: its kernel cannot be had." >&2; exit 1; }
 
 # A module for the kernel that guests run, in a directory of its own
 GUEST_MODULES := $(wildcard test/guest/modules/*)
@@ -118,7 +124,7 @@ $(TEST_PROGRAMS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave
 $(BENCHES): | packages
 
-check: build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(UNIT_TESTS) \
+check: kernel-files build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(UNIT_TESTS) \
 		$(FUZZERS) $(GUEST_FILES) build/unit/msr-allowlist build/unit/harness_sample
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_TESTS="$(GUEST_TESTS)" GUEST_FILES="$(GUEST_FILES)" \
 		test/check "$(KERNEL_FILES)"
@@ -126,15 +132,14 @@ check: build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(U
 packages-slurm: packages
 	@test/vm/need -s munge slurm-client slurmctld slurmd libslurm-dev
 
-check-slurm: packages-slurm build/vm/msr-safe.ko build/demo/msr
+check-slurm: packages-slurm kernel-files build/vm/msr-safe.ko build/demo/msr
 	@rm -rf build/slurm
 	@$(MAKE) -s msrsave install-spank DESTDIR=build/slurm/installed > /dev/null
 	@test/slurm/check "$(KERNEL_FILES)"
 
 .PHONY: packages-slurm check-slurm
 
-check-install: packages
-	@mkdir -p build
+check-install: kernel-files
 	@test/install/check "$(KERNEL_FILES)" "$(KERNEL)"
 
 .PHONY: check-install
@@ -144,9 +149,9 @@ KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
 check-kernels: $(GUEST_FILES)
 	@GUEST_FILES="$(GUEST_FILES)" test/kernels $(KERNELS)
 
-check-secure-boot: build/vm/msr-safe.ko
+check-secure-boot: kernel-files build/vm/msr-safe.ko
 	@test/vm/need ovmf sbsigntool openssl
-	@test/secureboot/check "$(KERNEL_FILES)" "/lib/modules/$(KERNEL)/build" $<
+	@test/secureboot/check "$(KERNEL_FILES)" "/lib/modules/$(KERNEL)/build" build/vm/msr-safe.ko
 
 check-debug: $(GUEST_FILES) $(DEBUG_TESTS) build/debug/irqsoff
 	@GUEST_FILES="$(GUEST_FILES)" DEBUG_TESTS="$(DEBUG_TESTS)" test/debug/run
@@ -160,23 +165,23 @@ DURATION ?= 0
 MODES ?= sc
 SEED := $(or $(SEED),$(shell date +%s))
 FUZZ_OPTIONS = FUZZ_DEVICES=-s,$(SEED),-n,$(CALLS),-t,$(DURATION),-p,$(MODES)
-fuzz: build/vm/msr-safe.ko $(FUZZERS)
+fuzz: kernel-files build/vm/msr-safe.ko $(FUZZERS)
 	@test/fuzz/texts -r $(INPUTS) -t $(DURATION) -s $(SEED)
 ifdef FUZZ_KERNEL
 	@GUEST_SCRIPT=test/fuzz/run-devices GUEST_OPTIONS="$(FUZZ_OPTIONS)" \
 		GUEST_FILES=build/fuzz/fuzz_devices test/kernels $(FUZZ_KERNEL)
 else
 	@test/vm/boot -t 86400 -a "$(FUZZ_OPTIONS)" "$(KERNEL_FILES)" test/fuzz/run-devices \
-		$^
+		$(filter build/%,$^)
 endif
 
-bench: build/vm/msr-safe.ko $(BENCHES) build/msrsave
+bench: kernel-files build/vm/msr-safe.ko $(BENCHES) build/msrsave
 	@test/bench/run "$(KERNEL_FILES)"
 
 style: packages
 	@test/style $(KERNEL)
 
-.PHONY: packages packages-check check check-kernels check-debug check-secure-boot fuzz bench style
+.PHONY: packages packages-check kernel-files check check-kernels check-debug check-secure-boot fuzz bench style
 
 build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 	@mkdir -p $(@D)
@@ -184,8 +189,8 @@ build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 
 $(EXAMPLES): $(wildcard examples/*.h)
 
-demo: build/vm/msr-safe.ko build/demo/msr
+demo: kernel-files build/vm/msr-safe.ko build/demo/msr
 	@$(MAKE) -s examples
-	@test/vm/demo "$(KERNEL_FILES)" $^ build/example build/msr_top
+	@test/vm/demo "$(KERNEL_FILES)" $(filter build/%,$^) build/example build/msr_top
 
 .PHONY: demo

@@ -664,7 +664,7 @@ static bool is_one_of(int err, const int *errs)
 
 static const char *access_cpu(int fd, unsigned int *seed)
 {
-	static const int errs[] = { EACCES, EIO, EINVAL, EFAULT, 0 };
+	static const int errs[] = { EACCES, EIO, EINVAL, EFAULT, ESTALE, 0 };
 	off_t addr = rand_r(seed) % 16 ? some_msr(seed) : INT64_C(1) << 32;
 	size_t len = rand_r(seed) % 16 ? 8 : rand_r(seed) % 8;
 	uint64_t value = (uint64_t)rand_r(seed) << 20;
@@ -683,7 +683,7 @@ static const char *access_cpu(int fd, unsigned int *seed)
 static const char *access_batch(int fd, unsigned int *seed)
 {
 	static const unsigned int sizes[] = { 1, 2, 7, 16, 17, 40, 100, 300 };
-	static const int op_errs[] = { EACCES, EROFS, EIO, ENXIO, 0 };
+	static const int op_errs[] = { EACCES, EROFS, EIO, ENXIO, ESTALE, 0 };
 	unsigned int i, count = sizes[rand_r(seed) % ARRAY_SIZE(sizes)];
 	struct msr_batch_op *ops = calloc(count, sizeof(*ops));
 	int first = 0, result;

@@ -140,6 +140,12 @@ static bool may_be_stale(const struct window *opened, const struct window *windo
 	return options.revoke_on_change && window->begun > opened->done;
 }
 
+/* Whether a list that was written meanwhile may have cut what was in progress. */
+static bool may_be_cut(const struct window *window)
+{
+	return window->begun > window->done;
+}
+
 static bool must_be_stale(const struct window *opened, const struct window *window)
 {
 	return options.revoke_on_change && window->done > opened->begun;
@@ -247,6 +253,8 @@ static bool agrees(const struct list *list, const struct window *window,
 		return op->err == err;
 	if (op->err == -ENXIO)
 		return may_be_off(window, op->cpu);
+	if (op->err == -ESTALE)
+		return may_be_cut(window);
 	return may_be_on(window, op->cpu) && op->err == (is_pkrs_fault(before, wmask) ? -EIO : 0);
 }
 
@@ -329,12 +337,11 @@ static void open_batch(struct worker *worker)
 		mismatch(worker, "the batch device does not open: %s", errno_name(errno));
 }
 
-/* Return: whether the call was refused, for the right reason. */
+/* Return: @stale, whether the call was refused; for the right reason. */
 static bool was_stale(struct worker *worker, unsigned int fd, const struct window *window,
-		      long result, int err)
+		      bool stale, int err)
 {
 	const struct window *opened = &worker->opened[fd];
-	bool stale = result < 0 && err == ESTALE;
 
 	if (stale ? !may_be_stale(opened, window) : must_be_stale(opened, window))
 		mismatch(worker, "%s; opened at list %lu to %lu, called at %lu to %lu",
@@ -356,6 +363,7 @@ static void run_batch_call(struct worker *worker)
 	unsigned int cpu = below(&worker->rng, nr_cpus);
 	struct window window;
 	int result, err;
+	bool refused;
 
 	for (i = 0; i < count; i++)
 		worker->ops[i] = random_op(worker, of_all, cpu);
@@ -365,12 +373,11 @@ static void run_batch_call(struct worker *worker)
 	err = result ? errno : 0;
 	end(&window);
 	count_call(&worker->stats, IOCTL, result, err);
-	if (was_stale(worker, MAX_CPUS, &window, result, err)) {
-		if (memcmp(worker->ops, worker->before, count * sizeof(*worker->ops)))
-			mismatch(worker, "ESTALE, and a result");
-		open_batch(worker);
-		return;
-	}
+	/* A call that is refused leaves no result; operations of one that is cut do. */
+	refused = err == ESTALE &&
+		  !memcmp(worker->ops, worker->before, count * sizeof(*worker->ops));
+	if (was_stale(worker, MAX_CPUS, &window, refused, err))
+		return open_batch(worker);
 
 	if (!one_list_agrees(worker, &window, count))
 		mismatch(worker, "no list from %lu to %lu agrees with a batch of %u; in it: %s",
@@ -417,6 +424,9 @@ static bool single_agrees(const struct window *window, const struct msr_batch_op
 		if (err_by_list(lists[i], op)) {
 			if (err == EACCES)
 				return true;
+		} else if (err == ESTALE) {
+			if (may_be_cut(window))
+				return true;
 		} else if (err == ENXIO ?
 				   may_be_off(window, op->cpu) :
 				   may_be_on(window, op->cpu) &&
@@ -449,6 +459,7 @@ static void access_one(struct worker *worker)
 	uint64_t value = op.msrdata;
 	struct own_register *own;
 	struct window window;
+	bool refused;
 	long result;
 	int fd, err;
 
@@ -464,7 +475,9 @@ static void access_one(struct worker *worker)
 	err = result < 0 ? errno : 0;
 	end(&window);
 	count_call(&worker->stats, op.isrdmsr ? PREAD : PWRITE, result, err);
-	if (was_stale(worker, op.cpu, &window, result, err))
+	refused = err == ESTALE &&
+		  (may_be_stale(&worker->opened[op.cpu], &window) || !may_be_cut(&window));
+	if (was_stale(worker, op.cpu, &window, refused, err))
 		return open_cpu_device(worker, op.cpu);
 
 	if ((result != 8 && result >= 0) || !single_agrees(&window, &op, err))

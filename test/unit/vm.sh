@@ -1,0 +1,142 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What test/vm says when a kernel cannot be had, and of what a guest's kernel logs; with
+# programs that stand for apt and qemu. Prints TAP.
+# shellcheck disable=SC2317	# functions that test_that calls
+set -u
+
+cd "$(dirname "$0")/../.." || exit 1
+. test/unit/tap.sh
+plan 9
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+said=$work/said
+mkdir -p "$work/bin" "$work/kernel/modules"
+: > "$work/kernel/vmlinuz"
+echo exit > "$work/script"
+
+# stand_in NAME: a program of what standard input says
+stand_in()
+{
+	{ echo '#!/bin/sh'; cat; } > "$work/bin/$1"
+	chmod 755 "$work/bin/$1"
+}
+
+stand_in dpkg-query <<'END'
+echo installed
+END
+stand_in apt-cache <<'END'
+exit 100
+END
+# The log and what the script prints come from the test.
+stand_in qemu-system-x86_64 <<'END'
+for argument; do
+	case $argument in
+	file:*) cat "$GUEST_LOG" > "${argument#file:}" ;;
+	esac
+done
+cat "$GUEST_PRINTS"
+exec sleep "$GUEST_SECONDS"
+END
+
+says() { grep -q -- "$1" "$said"; }
+
+test_that()
+{
+	"$1"
+	result $? "$1" "status $status: $(cat "$said")"
+}
+
+# boots PRINTS LOG [SECONDS]: its status in $status, what it says in $said
+boots()
+{
+	printf '%b' "$1" > "$work/prints"
+	printf '%b' "$2" > "$work/log"
+	PATH=$work/bin:$PATH GUEST_PRINTS=$work/prints GUEST_LOG=$work/log GUEST_SECONDS=${3-0} \
+		test/vm/boot -t 2 "$work/kernel" "$work/script" > "$said" 2>&1
+	status=$?
+}
+
+# make_without_kernel TARGET
+make_without_kernel()
+{
+	(unset MAKEFLAGS MAKELEVEL TEST
+	 PATH=$work/bin:$PATH XDG_CACHE_HOME=$work/cache make "$1" KERNEL=9.9.9-none) > "$said" 2>&1
+	status=$?
+}
+
+make_stops_with_the_reason_when_there_is_no_kernel()
+{
+	for target in demo check bench; do
+		make_without_kernel $target
+		[ $status -ne 0 ] && says 'There is no package linux-image-9.9.9-none' &&
+			says 'No virtual machine is started' &&
+			! says FAILED && ! says '^ok' && ! says 'Starting a' || return 1
+	done
+}
+
+the_status_is_that_of_the_script()
+{
+	boots 'guest-began\nguest-exit: 0\n' '[    1.0] fine\n'
+	[ $status -eq 0 ] || return 1
+	boots 'guest-began\nguest-exit: 7\n' '[    1.0] fine\n'
+	[ $status -eq 7 ]
+}
+
+a_kernel_that_warns_is_a_failure()
+{
+	for line in 'WARNING: CPU: 1 PID: 2 at msr_exec.c:1' '[    1.0] WARNING: possible deadlock' \
+		'[    1.0][   T12] WARNING: suspicious RCU usage' '[    1.0] BUG: KASAN: use' \
+		'[    1.0] Oops: 0000'; do
+		boots 'guest-began\nguest-exit: 0\n' "$line\n"
+		[ $status -eq 125 ] && says 'the kernel warned' || return 1
+	done
+}
+
+what_a_kernel_says_of_its_processor_is_none()
+{
+	boots 'guest-began\nguest-exit: 0\n' '[    0.5] RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable to RETBleed attacks, data leaks possible!\n[    0.5] Spectre V2 : WARNING: Unprivileged eBPF is enabled\n'
+	[ $status -eq 0 ]
+}
+
+a_panic_is_one_even_if_the_guest_hangs()
+{
+	boots 'guest-began\n' '[   19.0] Kernel panic - not syncing: sysrq\n' 10
+	[ $status -eq 125 ] && says 'the kernel panicked' && ! says hung
+}
+
+a_guest_that_hangs_is_ended()
+{
+	boots 'guest-began\n' '[    1.0] fine\n' 10
+	[ $status -eq 125 ] && says 'the guest hung: it was ended after 2 seconds'
+}
+
+a_guest_that_ends_by_itself_died()
+{
+	boots 'guest-began\n' '[    1.0] fine\n'
+	[ $status -eq 125 ] && says 'the guest died' && ! says hung
+}
+
+a_qemu_that_fails_is_told()
+{
+	boots '' '' nonsense
+	[ $status -eq 125 ] && says 'qemu failed with exit status 1'
+}
+
+a_guest_that_dies_before_its_first_program_is_booted_again()
+{
+	boots '' '[    1.0] fine\n'
+	[ $status -eq 125 ] && [ "$(grep -c 'booting again' "$said")" -eq 2 ]
+}
+
+test_that make_stops_with_the_reason_when_there_is_no_kernel
+test_that the_status_is_that_of_the_script
+test_that a_kernel_that_warns_is_a_failure
+test_that what_a_kernel_says_of_its_processor_is_none
+test_that a_panic_is_one_even_if_the_guest_hangs
+test_that a_guest_that_hangs_is_ended
+test_that a_guest_that_ends_by_itself_died
+test_that a_qemu_that_fails_is_told
+test_that a_guest_that_dies_before_its_first_program_is_booted_again
+finish
