@@ -175,7 +175,7 @@ else
 		$(filter build/%,$^)
 endif
 
-bench: kernel-files build/vm/msr-safe.ko $(BENCHES) build/msrsave
+bench: kernel-files build/vm/msr-safe.ko build/modules/stall.ko $(BENCHES) build/msrsave
 	@test/bench/run "$(KERNEL_FILES)"
 
 style: packages

@@ -7,6 +7,9 @@
  *			counts instructions (-icount shift=0) and one CPU.
  *	bench spread	a table of time an operation of a batch over 1, 2, 4, …
  *			CPUs. For any guest.
+ *	bench stall	how long others wait while the last CPU does not answer for a
+ *			second of every two, with batches that want that CPU and with
+ *			batches that do not. For a guest of 4 CPUs with stall.ko.
  */
 
 #define _GNU_SOURCE
@@ -167,21 +170,31 @@ static void *wait_and_wait(void *arg)
 	return NULL;
 }
 
+static pthread_t start_thread(void *(*function)(void *arg), void *arg, int fifo_priority)
+{
+	struct sched_param param = { .sched_priority = fifo_priority };
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	if (fifo_priority) {
+		pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+		pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+		pthread_attr_setschedparam(&attr, &param);
+	}
+	if (pthread_create(&thread, &attr, function, arg))
+		errx(EXIT_FAILURE, "no thread");
+	return thread;
+}
+
 static double longest_wait_during(int fd, unsigned int count)
 {
-	struct sched_param param = { .sched_priority = 50 };
 	struct msr_batch_op *ops = make_ops(count, 300, 1);
-	pthread_attr_t attr;
 	pthread_t thread;
 	int i;
 
 	atomic_store(&stop, false);
-	pthread_attr_init(&attr);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
-	pthread_attr_setschedparam(&attr, &param);
-	if (pthread_create(&thread, &attr, wait_and_wait, NULL))
-		errx(EXIT_FAILURE, "no real-time thread");
+	thread = start_thread(wait_and_wait, NULL, 50);
 	for (i = 0; i < 4; i++)
 		run_batch(fd, ops, count);
 	atomic_store(&stop, true);
@@ -301,19 +314,114 @@ static void spread(void)
 	}
 }
 
+static void pin_to(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		err(EXIT_FAILURE, "sched_setaffinity");
+}
+
+#define STALL_SECONDS 12
+#define READ_CPU 2
+
+/* Reads a register of a CPU that answers; the longest that this takes is its result. */
+static void *read_and_read(void *arg)
+{
+	uint64_t *longest = arg, value, start, took;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/cpu/%d/msr_safe", READ_CPU);
+	fd = open_or_die(path, O_RDONLY);
+	pin_to(READ_CPU - 1);
+	while (!atomic_load(&stop)) {
+		start = now();
+		if (pread(fd, &value, sizeof(value), FIRST_MSR) != sizeof(value))
+			err(EXIT_FAILURE, "pread");
+		took = now() - start;
+		if (took > *longest)
+			*longest = took;
+		usleep(300);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* Batches from CPU 0 for CPU 1 to @last */
+static void *batch_after_batch(void *arg)
+{
+	unsigned int last = *(unsigned int *)arg, i;
+	struct msr_batch_op *ops = make_ops(3000, 300, 1);
+	int fd = open_or_die("/dev/cpu/msr_batch", O_RDONLY);
+
+	pin_to(0);
+	for (i = 0; i < 3000; i++)
+		ops[i].cpu = 1 + i % last;
+	while (!atomic_load(&stop))
+		run_batch(fd, ops, 3000);
+	close(fd);
+	free(ops);
+	return NULL;
+}
+
+struct waits {
+	double fifo, read; /* ns */
+};
+
+static struct waits waits_beside_batches(unsigned int last)
+{
+	uint64_t longest_read = 0;
+	pthread_t threads[3];
+	unsigned int i;
+
+	atomic_store(&stop, false);
+	threads[0] = start_thread(batch_after_batch, &last, 0);
+	threads[1] = start_thread(wait_and_wait, NULL, 50);
+	threads[2] = start_thread(read_and_read, &longest_read, 0);
+	sleep(STALL_SECONDS);
+	atomic_store(&stop, true);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	return (struct waits){ .fifo = longest_wait, .read = longest_read };
+}
+
+static void stall(void)
+{
+	unsigned int last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	int go = open_or_die("/sys/module/stall/parameters/go", O_WRONLY);
+	struct waits without, with;
+
+	load_list(300);
+	if (write(go, "1", 1) != 1)
+		err(EXIT_FAILURE, "go");
+	without = waits_beside_batches(last - 1);
+	with = waits_beside_batches(last);
+	printf("CPU %u has interrupts off for a second of every two. Longest wait in %d seconds, ms,\n"
+	       "beside batches from CPU 0 for CPUs 1 to %u, and for CPUs 1 to %u:\n",
+	       last, STALL_SECONDS, last - 1, last);
+	printf("%-46s %8.1f %8.1f   %.2f\n", "a real-time task on CPU 0", without.fifo / 1e6,
+	       with.fifo / 1e6, with.fifo / without.fifo);
+	printf("%-46s %8.1f %8.1f   %.2f\n", "a pread of CPU 2", without.read / 1e6, with.read / 1e6,
+	       with.read / without.read);
+}
+
 int main(int argc, char **argv)
 {
-	cpu_set_t first;
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} modes[] = { { "path", path }, { "spread", spread }, { "stall", stall } };
+	unsigned int i;
 
-	if (argc != 2 || (strcmp(argv[1], "path") && strcmp(argv[1], "spread")))
-		errx(2, "usage: bench path | spread");
-	CPU_ZERO(&first);
-	CPU_SET(0, &first);
-	if (sched_setaffinity(0, sizeof(first), &first))
-		err(EXIT_FAILURE, "sched_setaffinity");
-	if (strcmp(argv[1], "path") == 0)
-		path();
-	else
-		spread();
-	return 0;
+	pin_to(0);
+	for (i = 0; argc == 2 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(argv[1], modes[i].name) == 0) {
+			modes[i].run();
+			return 0;
+		}
+	}
+	errx(2, "usage: bench path | spread | stall");
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prints for how long interrupts were off at most while large batches ran on the only
- * CPU of a guest whose clock counts instructions: anywhere in the kernel, as its irqsoff
- * tracer has it, and of that what msr_safe itself turned off, by the kernel's events.
+ * Prints for how long interrupts were off, and then preemption, at most while large
+ * batches ran on all CPUs: anywhere in the kernel, as its tracers have it, and of that
+ * what msr_safe itself turned off, by the kernel's events. In a guest with one CPU whose
+ * clock counts instructions the figures are exact; with more CPUs they are wall time of
+ * the emulator, in which a CPU may wait for a processor of the host.
  */
 
 #include "../guest/guest.h"
@@ -10,6 +12,7 @@
 #define TRACING "/sys/kernel/tracing/"
 #define NR_OPS 100000
 #define ROUNDS 3
+#define MAX_CPUS 16
 
 static void trace(const char *file, const char *value)
 {
@@ -38,11 +41,11 @@ static void print_report(void)
 static uint64_t run_ops(int fd)
 {
 	static struct msr_batch_op ops[NR_OPS];
+	unsigned int cpus = cpus_online(), i;
 	uint64_t start;
-	unsigned int i;
 
 	for (i = 0; i < NR_OPS; i++)
-		ops[i] = read_op(0, STORE_A);
+		ops[i] = read_op(i % cpus, STORE_A);
 	start = now_ns();
 	if (run_batch_fd(fd, ops, NR_OPS)) {
 		perror("batch");
@@ -51,59 +54,88 @@ static uint64_t run_ops(int fd)
 	return now_ns() - start;
 }
 
-/* The longest time from where msr_safe turns interrupts off to where they are on again */
-static void print_own(void)
-{
-	FILE *file = fopen(TRACING "trace", "r");
-	double when, since = 0, longest = 0;
-	unsigned int count = 0;
-	char line[512], *event;
+/* What the kernel turns off, with the tracer and the events that tell of it */
+static const struct kind {
+	const char *what, *tracer, *off, *on;
+} kinds[] = {
+	{ "interrupts", "irqsoff", ": irq_disable", ": irq_enable" },
+	{ "preemption", "preemptoff", ": preempt_disable", ": preempt_enable" },
+};
 
+static void print_any(int fd, const struct kind *kind)
+{
+	uint64_t ns = 0;
+	int i;
+
+	trace("current_tracer", kind->tracer);
+	trace("tracing_max_latency", "0");
+	trace("tracing_on", "1");
+	for (i = 0; i < ROUNDS; i++)
+		ns += run_ops(fd);
+	trace("tracing_on", "0");
+	printf("# batches of %d operations: %d, %.1f ms each\n", NR_OPS, ROUNDS, ns / 1e6 / ROUNDS);
+	printf("# %s off, longest:\n", kind->what);
+	print_report();
+	trace("current_tracer", "nop");
+}
+
+/* The longest time on a CPU from where msr_safe turns it off to where it is on again */
+static void print_own(int fd, const struct kind *kind)
+{
+	double since[MAX_CPUS] = { 0 }, longest = 0;
+	unsigned int count = 0;
+	char line[512];
+	FILE *file;
+
+	close(open(TRACING "trace", O_WRONLY | O_TRUNC));
+	trace("tracing_on", "1");
+	run_ops(fd);
+	trace("tracing_on", "0");
+
+	file = fopen(TRACING "trace", "r");
 	while (file && fgets(line, sizeof(line), file)) {
-		event = strstr(line, ": irq_");
-		if (!event)
+		char *off = strstr(line, kind->off), *event = off ? off : strstr(line, kind->on);
+		const char *cpu_text = strchr(line, '[');
+		unsigned int cpu;
+		double when;
+
+		if (!event || !cpu_text || sscanf(cpu_text, "[%u]", &cpu) != 1 || cpu >= MAX_CPUS)
 			continue;
 		*event = '\0';
 		when = atof(strrchr(line, ' '));
-		if (strncmp(event + 2, "irq_disable", 11) == 0) {
-			since = strstr(event + 1, "[msr_safe]") ? when : 0;
-		} else if (since) {
-			longest = when - since > longest ? when - since : longest;
-			since = 0;
+		if (off) {
+			since[cpu] = strstr(event + 1, "[msr_safe]") ? when : 0;
+		} else if (since[cpu]) {
+			longest = when - since[cpu] > longest ? when - since[cpu] : longest;
+			since[cpu] = 0;
 			count++;
 		}
 	}
-	fclose(file);
-	printf("# of these by msr_safe: %u times, for %.0f us at most\n", count, longest * 1e6);
+	if (file)
+		fclose(file);
+	printf("# %s off by msr_safe (bound: a visit of 50 us and one operation): %u times, for %.0f us at most\n",
+	       kind->what, count, longest * 1e6);
 }
 
 int main(void)
 {
-	int fd = open(BATCH_PATH, O_RDONLY), i;
-	uint64_t ns = 0;
+	int fd = open(BATCH_PATH, O_RDONLY);
+	unsigned int i;
 
 	if (write_list("0x402 0\n") < 0) {
 		perror(LIST_PATH);
 		return 1;
 	}
+	printf("# CPUs: %u\n", cpus_online());
 	run_ops(fd); /* what is needed but once */
 
 	trace("options/function-trace", "0");
-	trace("current_tracer", "irqsoff");
-	trace("tracing_max_latency", "0");
-	for (i = 0; i < ROUNDS; i++)
-		ns += run_ops(fd);
-	trace("tracing_on", "0");
-	printf("# batches of %d operations: %d, %.1f ms each\n", NR_OPS, ROUNDS, ns / 1e6 / ROUNDS);
-	printf("# interrupts off (bound of msr_safe's visits: 50 us and one operation), longest:\n");
-	print_report();
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		print_any(fd, &kinds[i]);
 
-	trace("current_tracer", "nop");
 	trace("buffer_size_kb", "16384");
 	trace("events/preemptirq/enable", "1");
-	trace("tracing_on", "1");
-	run_ops(fd);
-	trace("tracing_on", "0");
-	print_own();
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		print_own(fd, &kinds[i]);
 	return 0;
 }
