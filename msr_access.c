@@ -92,19 +92,18 @@ static int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long 
 			     const struct msr_exec_mem *mem)
 {
 	const struct msr_table *table;
-	bool allowed;
+	int err = -ESTALE;
 	int srcu_idx;
-	int err;
 
 	might_sleep();
 	table = msr_allowlist_enter(opened, &srcu_idx);
-	if (!table)
-		return -ESTALE;
-	allowed = check(table, ops, count);
-	err = msr_exec(ops, count, &table->cut, mem);
-	msr_allowlist_exit(srcu_idx);
+	if (table) {
+		bool allowed = check(table, ops, count);
 
-	return err ?: allowed ? 0 : MSR_HAS_ERRORS;
+		err = msr_exec(ops, count, &table->cut, mem) ?: allowed ? 0 : MSR_HAS_ERRORS;
+	}
+	msr_allowlist_exit(srcu_idx);
+	return err;
 }
 
 static noinline int access_small(struct msr_batch_op *ops, u32 count, unsigned long opened)

@@ -106,21 +106,18 @@ static __always_inline bool revoked(unsigned long opened)
  * A writer of a new list waits for the exit, so nothing between the two may wait
  * for a user, as an access to user memory can.
  *
- * Context: may sleep until the exit.
- * Return: the list in force, valid until the exit; or NULL, and no exit is due, if the
- * module is loaded to refuse files that were opened under another list.
+ * Context: may sleep until the exit, which is due in any case.
+ * Return: the list in force, valid until the exit; or NULL if the module is loaded to
+ * refuse files that were opened under another list.
  */
 const struct msr_table *msr_allowlist_enter(unsigned long opened, int *srcu_idx)
+	__acquires(&list_srcu)
 {
 	const struct msr_table *table;
 
 	*srcu_idx = srcu_read_lock(&list_srcu);
 	table = srcu_dereference(list, &list_srcu);
-	if (revoked(opened)) {
-		srcu_read_unlock(&list_srcu, *srcu_idx);
-		return NULL;
-	}
-	return table;
+	return revoked(opened) ? NULL : table;
 }
 
 /**
@@ -144,7 +141,7 @@ const struct msr_table *msr_allowlist_here(unsigned long opened)
  *
  * Context: any.
  */
-void msr_allowlist_exit(int srcu_idx)
+void msr_allowlist_exit(int srcu_idx) __releases(&list_srcu)
 {
 	srcu_read_unlock(&list_srcu, srcu_idx);
 }
@@ -203,7 +200,8 @@ static void warn_of_clock(const struct msr_table *table)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(clock_regs); i++) {
-		const struct msr_allowlist_entry *entry = msr_index_find(&table->index, clock_regs[i]);
+		const struct msr_allowlist_entry *entry =
+			msr_index_find(&table->index, clock_regs[i]);
 
 		if (entry && entry->wmask)
 			pr_warn("allowlist lets users set the time stamp counter: 0x%x\n",

@@ -28,14 +28,14 @@
 
 /* What the callbacks of struct class are handed: once a device, then a const one */
 /* clang-format off */
-#define msr_callback_device(member, type_with_const) typeof(*__builtin_choose_expr(	\
-	__builtin_types_compatible_p(typeof(((struct class *)0)->member), type_with_const), \
+#define msr_callback_device(callback, type_with_const) typeof(*__builtin_choose_expr(	\
+	__builtin_types_compatible_p(typeof(callback), type_with_const),		\
 	(const struct device *)0, (struct device *)0))
+#define msr_devnode_device msr_callback_device(((struct class *)0)->devnode,		\
+	char *(*)(const struct device *, umode_t *))
+#define msr_uevent_device msr_callback_device(((struct class *)0)->dev_uevent,		\
+	int (*)(const struct device *, struct kobj_uevent_env *))
 /* clang-format on */
-#define msr_devnode_device \
-	msr_callback_device(devnode, char *(*)(const struct device *, umode_t *))
-#define msr_uevent_device \
-	msr_callback_device(dev_uevent, int (*)(const struct device *, struct kobj_uevent_env *))
 
 /* A kernel that cannot unload modules does not count their users. */
 #ifndef CONFIG_MODULE_UNLOAD
@@ -43,7 +43,9 @@
 #endif
 
 #ifndef lockdep_assert_preemption_disabled
-#define lockdep_assert_preemption_disabled() do { } while (0)
+#define lockdep_assert_preemption_disabled() \
+	do {                                 \
+	} while (0)
 #endif
 
 /* rdmsrl and wrmsrl became rdmsrq and wrmsrq; the first of each is a macro. */

@@ -3,7 +3,7 @@
  * Device nodes: a major number, a class, and the nodes below /dev, created and
  * removed together.
  *
- * A module whose load fails is freed, whoever has a file of it open. So loading
+ * A module whose load fails is freed, even if a process has a file of it open. So loading
  * first does everything that can fail, and no node can be opened until
  * msr_nodes_go_live(). udev hears of the nodes when they can be opened.
  */
@@ -134,7 +134,7 @@ int __init msr_nodes_go_live(void)
 		for (node = nodes; node; node = node->next)
 			make_unopenable(node);
 		while (module_refcount(THIS_MODULE) > 1) /* an open that is being refused */
-			msleep(1);
+			usleep_range(1000, 2000);
 		return err;
 	}
 

@@ -200,7 +200,7 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 
 /**
  * msr_table_get() - take a reference
- * @table:	on what; somebody holds one
+ * @table:	on what; a reference is held already
  *
  * Context: any. Return: the table.
  */

@@ -78,7 +78,8 @@ void msr_table_put(struct msr_table *table);
  *
  * Context: any. Return: its entry, or NULL if it is not listed.
  */
-static inline const struct msr_allowlist_entry *msr_index_find(const struct msr_index *index, u32 addr)
+static inline const struct msr_allowlist_entry *msr_index_find(const struct msr_index *index,
+							       u32 addr)
 {
 	u32 slot = hash_32(addr, index->bits);
 	u32 nr;

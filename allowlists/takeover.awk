@@ -32,7 +32,10 @@ $4 == "takeover" || $4 == "memory" {
 	bits = $2 == "all" ? "0xFFFFFFFFFFFFFFFF" : $2
 	name = $5
 	sub(/:.*/, "", name)
-	printf "\t{ %s, %s, %s, \"%s\" },\n", first, last, bits, name
+	row = sprintf("{ %s, %s, %s, \"%s\" },", first, last, bits, name)
+	if (length(row) > 92) # that of a line, less a tab
+		sub(/, "/, ",\n\t  \"", row)
+	print "\t" row
 	count++
 }
 

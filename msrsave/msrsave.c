@@ -32,7 +32,7 @@ int main(int argc, char *argv[])
 	int status;
 
 	open_standard_streams();
-	/* Whoever does not read what is printed does not end what is done. */
+	/* A reader of the output that goes away does not end the work. */
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	status = parse_argv(&options, argc, argv);

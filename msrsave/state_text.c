@@ -82,8 +82,8 @@ static void write_state(FILE *stream, const struct state *state)
 	cpus_print(stream, &state->cpus);
 	fprintf(stream, "\n\n# The allowlist in force: address, write mask\n");
 	for (i = 0; i < state->list.count; i++)
-		fprintf(stream, "list 0x%08" PRIX32 " 0x%016llX\n",
-			state->list.entries[i].msr, state->list.entries[i].wmask);
+		fprintf(stream, "list 0x%08" PRIX32 " 0x%016llX\n", state->list.entries[i].msr,
+			state->list.entries[i].wmask);
 	fprintf(stream, "\n# What the writable bits held: address, value, CPUs\n");
 	write_values(stream, state);
 }

@@ -36,10 +36,12 @@ static struct harness_test *tests, **end = &tests;
 static CMFixtureFunction program_setup, program_teardown;
 
 /* What the child says of itself */
-static volatile struct progress {
+struct progress {
 	const char *name; /* of the test that runs */
 	time_t began;
-} *progress;
+};
+
+static volatile struct progress *progress;
 
 void harness_add(struct harness_test *test)
 {

@@ -34,26 +34,26 @@ void harness_add(struct harness_test *test);
 void harness_fixtures(CMFixtureFunction setup, CMFixtureFunction teardown);
 
 /* Both setup and teardown return 0, or else the test fails. */
-#define TEST(test, before, after)                                                                  \
-	static void test(__attribute__((unused)) void **cmocka_state);                                    \
-	__attribute__((constructor)) static void register_##test(void)                             \
-	{                                                                                          \
-		static struct harness_test entry = {                                               \
-			.name = #test,                                                             \
-			.function = test,                                                          \
-			.setup = before,                                                           \
-			.teardown = after,                                                         \
-		};                                                                                 \
-                                                                                                   \
-		harness_add(&entry);                                                               \
-	}                                                                                          \
+#define TEST(test, before, after)                                      \
+	static void test(__attribute__((unused)) void **cmocka_state); \
+	__attribute__((constructor)) static void register_##test(void) \
+	{                                                              \
+		static struct harness_test entry = {                   \
+			.name = #test,                                 \
+			.function = test,                              \
+			.setup = before,                               \
+			.teardown = after,                             \
+		};                                                     \
+                                                                       \
+		harness_add(&entry);                                   \
+	}                                                              \
 	static void test(__attribute__((unused)) void **cmocka_state)
 
 /* What runs once before the first test of a program, and once after its last; or NULL */
-#define TEST_PROGRAM(before, after)                                                                \
-	__attribute__((constructor)) static void register_program(void)                            \
-	{                                                                                          \
-		harness_fixtures(before, after);                                                   \
+#define TEST_PROGRAM(before, after)                                     \
+	__attribute__((constructor)) static void register_program(void) \
+	{                                                               \
+		harness_fixtures(before, after);                        \
 	}
 
 #endif /* TEST_HARNESS_H */

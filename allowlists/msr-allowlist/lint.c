@@ -149,7 +149,8 @@ static bool lint_twice(const struct list *list, const struct msr_allowlist_entry
 
 /* Bits that are not denied, but not among those of the table either */
 static bool lint_bits(const struct tables *tables, const struct model *model,
-		      const struct list *list, const struct msr_allowlist_entry *entry, uint64_t denied)
+		      const struct list *list, const struct msr_allowlist_entry *entry,
+		      uint64_t denied)
 {
 	const struct reg *reg = NULL;
 	uint64_t safe = 0, unsafe;

@@ -404,8 +404,8 @@ static void stall(void)
 	       last, STALL_SECONDS, last - 1, last);
 	printf("%-46s %8.1f %8.1f   %.2f\n", "a real-time task on CPU 0", without.fifo / 1e6,
 	       with.fifo / 1e6, with.fifo / without.fifo);
-	printf("%-46s %8.1f %8.1f   %.2f\n", "a pread of CPU 2", without.read / 1e6, with.read / 1e6,
-	       with.read / without.read);
+	printf("%-46s %8.1f %8.1f   %.2f\n", "a pread of CPU 2", without.read / 1e6,
+	       with.read / 1e6, with.read / without.read);
 }
 
 int main(int argc, char **argv)

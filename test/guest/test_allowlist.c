@@ -336,8 +336,8 @@ TEST(a_denied_register_is_warned_of_when_the_table_says_takeover_or_memory, clea
 			uint32_t msr;
 			uint64_t wmask;
 		} tries[] = {
-			{ row->first, row->bits },	{ row->last, row->bits },
-			{ row->first, ~row->bits },	{ row->first - 1, UINT64_MAX },
+			{ row->first, row->bits },     { row->last, row->bits },
+			{ row->first, ~row->bits },    { row->first - 1, UINT64_MAX },
 			{ row->last + 1, UINT64_MAX },
 		};
 

@@ -180,8 +180,7 @@ TEST(approved_list_names_adds_nodes_of_the_same_device, NULL, unload_at_end)
 		fd = open_path(LIST_PATH, O_RDONLY);
 		assert_int_equal(read(fd, text, sizeof(text)), 52);
 		close(fd);
-		assert_string_equal(text,
-				    "# MSR      Write mask\n0x00000402 0x0000000000000001\n");
+		assert_string_equal(text, "# MSR      Write mask\n0x00000402 0x0000000000000001\n");
 		load_list("\n");
 	}
 	assert_int_equal(unload_module(), 0);
@@ -452,7 +451,7 @@ struct opener {
 	unsigned int opened, refused;
 };
 
-#define OWN_MAJORS                                                                                 \
+#define OWN_MAJORS \
 	"mdev_msr_batch=300 mdev_msr_allowlist=301 mdev_msr_version=302 mdev_msr_safe=303"
 
 /*
@@ -475,8 +474,8 @@ static void keep_opening(volatile struct opener *seen)
 
 static volatile struct opener *start_opener(void)
 {
-	volatile struct opener *seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-					    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile struct opener *seen =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char path[32];
 	pid_t pid;
 	int i;
@@ -634,8 +633,9 @@ TEST(a_load_that_fails_announces_nothing, NULL, unload_at_end)
 	while ((len = recv(events, event, sizeof(event) - 1, 0)) > 0) {
 		event[len] = '\0';
 		if (*event_value(event, len, "DEVNAME"))
-			assert_int_not_equal(
-				strncmp(event_value(event, len, "SUBSYSTEM"), "msr_", 4), 0);
+			assert_int_not_equal(strncmp(event_value(event, len, "SUBSYSTEM"), "msr_",
+						     4),
+					     0);
 	}
 	close(events);
 }

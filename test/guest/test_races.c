@@ -164,7 +164,8 @@ static void hammer(void *arg)
 			success = pwrite(cpu_fd, &value, sizeof(value), STORE_A) == sizeof(value);
 		}
 		if (success && revoked)
-			return blame("an access began after the write that revoked it, and was made");
+			return blame(
+				"an access began after the write that revoked it, and was made");
 		if (success)
 			atomic_fetch_add(&hammer->successes, 1);
 	}
@@ -401,4 +402,3 @@ TEST(a_writer_that_waits_for_a_batch_can_be_killed, NULL, settle)
 	/* The list that it wrote is in force all the same. */
 	assert_int_equal(run_batch(&op, 1), 0);
 }
-

@@ -23,12 +23,14 @@
 #define OURS 2
 static unsigned int stalled;
 
-static struct shared {
+struct shared {
 	atomic_uint calls; /* that the batches of the callers have begun */
 	atomic_uint ends;
 	atomic_bool woken;
 	atomic_bool woken_during;
-} *shared;
+};
+
+static struct shared *shared;
 
 static pid_t caller;
 
@@ -90,8 +92,8 @@ static int unload_stall(void **state)
 
 static int make_world(void **state)
 {
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	assert_ptr_not_equal(shared, MAP_FAILED);
 	caller = 0;
 	pin_to(OURS);

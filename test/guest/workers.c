@@ -9,10 +9,12 @@
 #define MOST_THREADS 1000
 
 /* What all share; a text of the program is in one place in all of them. */
-static struct shared {
+struct shared {
 	atomic_bool stop;
 	atomic_uintptr_t wrong;
-} *shared;
+};
+
+static struct shared *shared;
 
 static pid_t children[64];
 static unsigned int nr_children;

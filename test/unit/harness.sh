@@ -29,7 +29,7 @@ test_that()
 a_test_that_passes_is_0()
 {
 	sample first_passes
-	[ $status -eq 0 ] && says '^ok 1 - first_passes' && says '^1\.\.1$'
+	[ "$status" -eq 0 ] && says '^ok 1 - first_passes' && says '^1\.\.1$'
 }
 
 fixtures_run_around_the_test()
@@ -41,19 +41,19 @@ fixtures_run_around_the_test()
 a_test_that_fails_is_torn_down_and_not_0()
 {
 	sample second_fails
-	[ $status -ne 0 ] && says '^not ok 1 - second_fails' && says '^# teardown'
+	[ "$status" -ne 0 ] && says '^not ok 1 - second_fails' && says '^# teardown'
 }
 
 a_test_without_its_setup_does_not_run()
 {
 	sample third_is_not_set_up
-	[ $status -ne 0 ] && says '^not ok' && ! says never
+	[ "$status" -ne 0 ] && says '^not ok' && ! says never
 }
 
 a_test_that_hangs_is_named()
 {
 	sample fourth_hangs 1
-	[ $status -ne 0 ] && says '^not ok - fourth_hangs: hangs, not over after 1 seconds$'
+	[ "$status" -ne 0 ] && says '^not ok - fourth_hangs: hangs, not over after 1 seconds$'
 }
 
 what_a_test_that_hangs_has_begun_ends()
@@ -62,13 +62,13 @@ what_a_test_that_hangs_has_begun_ends()
 	TEST=sixth_hangs_with_a_child TEST_SECONDS=1 timeout 30 sh -c \
 		'build/unit/harness_sample | cat' > "$said" 2>&1
 	status=$?
-	[ $status -eq 0 ] && says '^not ok - sixth'
+	[ "$status" -eq 0 ] && says '^not ok - sixth'
 }
 
 a_test_that_is_killed_is_named()
 {
 	sample fifth_is_killed
-	[ $status -ne 0 ] && says '^not ok - fifth_is_killed: ended by signal 9$'
+	[ "$status" -ne 0 ] && says '^not ok - fifth_is_killed: ended by signal 9$'
 }
 
 patterns_select_tests_in_their_order()
@@ -85,7 +85,7 @@ a_pattern_of_no_test_is_an_error_of_the_list()
 {
 	TEST=seventh build/unit/harness_sample -l > "$said"
 	status=$?
-	[ $status -eq 1 ] && [ ! -s "$said" ]
+	[ "$status" -eq 1 ] && [ ! -s "$said" ]
 }
 
 export CMOCKA_MESSAGE_OUTPUT=TAP

@@ -125,6 +125,6 @@ check 'msr_version.h may come first'
 client > "$program"
 check 'fields have the documented types'
 result_of 'each header of the tree has an include guard of its own' \
-	"$(find . -path ./build -prune -o -path ./.git -prune -o -name '*.h' -print |
-		xargs grep -h '^#ifndef [A-Z0-9_]*_H$' | sort | uniq -d)"
+	"$(find . -path ./build -prune -o -path ./.git -prune -o -name '*.h' \
+		-exec grep -h '^#ifndef [A-Z0-9_]*_H$' {} + | sort | uniq -d)"
 finish

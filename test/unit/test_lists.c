@@ -208,8 +208,7 @@ static size_t written_entries(const struct list *list, bool commented,
 		line += *line == '\n';
 		if (commented && strncmp(line, "# ", 2) == 0)
 			line += 2;
-		sscanf(line, "0x%8x 0x%16llx # %n", &entry->msr, &entry->wmask,
-		       &len);
+		sscanf(line, "0x%8x 0x%16llx # %n", &entry->msr, &entry->wmask, &len);
 		if (len == 32) {
 			count++;
 			assert_true(count < most);

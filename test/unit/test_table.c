@@ -124,7 +124,8 @@ static void assert_twice(const char *string, unsigned int line)
 	assert_non_null(text.why);
 }
 
-static void assert_lists(const char *string, const struct msr_allowlist_entry *entries, unsigned int count)
+static void assert_lists(const char *string, const struct msr_allowlist_entry *entries,
+			 unsigned int count)
 {
 	struct msr_table *table = table_of(string);
 	unsigned int i;
@@ -138,11 +139,11 @@ static void assert_lists(const char *string, const struct msr_allowlist_entry *e
 }
 
 /* The text is a list of these { address, mask }, in this order. */
-#define assert_list(string, ...)                                      \
-	do {                                                          \
-		const struct msr_allowlist_entry entries_[] = { __VA_ARGS__ };  \
-                                                                      \
-		assert_lists(string, entries_, ARRAY_SIZE(entries_)); \
+#define assert_list(string, ...)                                               \
+	do {                                                                   \
+		const struct msr_allowlist_entry entries_[] = { __VA_ARGS__ }; \
+                                                                               \
+		assert_lists(string, entries_, ARRAY_SIZE(entries_));          \
 	} while (0)
 
 static int teardown(void **state)
@@ -846,4 +847,3 @@ TEST(random_bytes_are_survived, NULL, teardown)
 		assert_int_equal(check_bytes(bytes, len), judge_text(bytes, len, &line));
 	}
 }
-

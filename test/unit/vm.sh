@@ -69,8 +69,8 @@ make_without_kernel()
 make_stops_with_the_reason_when_there_is_no_kernel()
 {
 	for target in demo check bench; do
-		make_without_kernel $target
-		[ $status -ne 0 ] && says 'There is no package linux-image-9.9.9-none' &&
+		make_without_kernel "$target"
+		[ "$status" -ne 0 ] && says 'There is no package linux-image-9.9.9-none' &&
 			says 'No virtual machine is started' &&
 			! says FAILED && ! says '^ok' && ! says 'Starting a' || return 1
 	done
@@ -79,9 +79,9 @@ make_stops_with_the_reason_when_there_is_no_kernel()
 the_status_is_that_of_the_script()
 {
 	boots 'guest-began\nguest-exit: 0\n' '[    1.0] fine\n'
-	[ $status -eq 0 ] || return 1
+	[ "$status" -eq 0 ] || return 1
 	boots 'guest-began\nguest-exit: 7\n' '[    1.0] fine\n'
-	[ $status -eq 7 ]
+	[ "$status" -eq 7 ]
 }
 
 a_kernel_that_warns_is_a_failure()
@@ -90,44 +90,44 @@ a_kernel_that_warns_is_a_failure()
 		'[    1.0][   T12] WARNING: suspicious RCU usage' '[    1.0] BUG: KASAN: use' \
 		'[    1.0] Oops: 0000'; do
 		boots 'guest-began\nguest-exit: 0\n' "$line\n"
-		[ $status -eq 125 ] && says 'the kernel warned' || return 1
+		[ "$status" -eq 125 ] && says 'the kernel warned' || return 1
 	done
 }
 
 what_a_kernel_says_of_its_processor_is_none()
 {
 	boots 'guest-began\nguest-exit: 0\n' '[    0.5] RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable to RETBleed attacks, data leaks possible!\n[    0.5] Spectre V2 : WARNING: Unprivileged eBPF is enabled\n'
-	[ $status -eq 0 ]
+	[ "$status" -eq 0 ]
 }
 
 a_panic_is_one_even_if_the_guest_hangs()
 {
 	boots 'guest-began\n' '[   19.0] Kernel panic - not syncing: sysrq\n' 10
-	[ $status -eq 125 ] && says 'the kernel panicked' && ! says hung
+	[ "$status" -eq 125 ] && says 'the kernel panicked' && ! says hung
 }
 
 a_guest_that_hangs_is_ended()
 {
 	boots 'guest-began\n' '[    1.0] fine\n' 10
-	[ $status -eq 125 ] && says 'the guest hung: it was ended after 2 seconds'
+	[ "$status" -eq 125 ] && says 'the guest hung: it was ended after 2 seconds'
 }
 
 a_guest_that_ends_by_itself_died()
 {
 	boots 'guest-began\n' '[    1.0] fine\n'
-	[ $status -eq 125 ] && says 'the guest died' && ! says hung
+	[ "$status" -eq 125 ] && says 'the guest died' && ! says hung
 }
 
 a_qemu_that_fails_is_told()
 {
 	boots '' '' nonsense
-	[ $status -eq 125 ] && says 'qemu failed with exit status 1'
+	[ "$status" -eq 125 ] && says 'qemu failed with exit status 1'
 }
 
 a_guest_that_dies_before_its_first_program_is_booted_again()
 {
 	boots '' '[    1.0] fine\n'
-	[ $status -eq 125 ] && [ "$(grep -c 'booting again' "$said")" -eq 2 ]
+	[ "$status" -eq 125 ] && [ "$(grep -c 'booting again' "$said")" -eq 2 ]
 }
 
 test_that make_stops_with_the_reason_when_there_is_no_kernel
