@@ -146,17 +146,6 @@ void msr_allowlist_exit(int srcu_idx) __releases(&list_srcu)
 	srcu_read_unlock(&list_srcu, srcu_idx);
 }
 
-/* Appends to @text, of which @len bytes are used; what does not fit is left out. */
-static __printf(4, 5) size_t append(char *text, size_t size, size_t len, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	len += vscnprintf(text + len, size - len, format, args);
-	va_end(args);
-	return len;
-}
-
 /* One warning that names the registers that the list lets users take over the kernel through. */
 static void warn_of_takeover(const struct msr_table *table)
 {
@@ -175,12 +164,12 @@ static void warn_of_takeover(const struct msr_table *table)
 			if (entry->msr < regs->first || entry->msr > regs->last ||
 			    !(entry->wmask & regs->bits))
 				continue;
-			len = append(names, sizeof(names), len, "%s0x%x", found ? " " : before,
-				     entry->msr);
+			len += scnprintf(names + len, sizeof(names) - len, "%s0x%x",
+					 found ? " " : before, entry->msr);
 			found = true;
 		}
 		if (found)
-			len = append(names, sizeof(names), len, " %s", regs->name);
+			len += scnprintf(names + len, sizeof(names) - len, " %s", regs->name);
 	}
 	if (!len)
 		return;
@@ -294,7 +283,7 @@ static int replace_list(char *buf, size_t len)
 	count = msr_table_check(&text);
 	if (count < 0) {
 		kfree(old);
-		pr_warn_ratelimited("allowlist refused, the one before stays: line %u: %s\n",
+		pr_warn_ratelimited("allowlist refused, the current list stays: line %u: %s\n",
 				    text.line, text.why);
 		return count;
 	}
@@ -318,7 +307,7 @@ static ssize_t allowlist_write(struct file *file, const char __user *ubuf, size_
 	int err;
 
 	if (count > MAX_WLIST_BSIZE) {
-		pr_warn_ratelimited("allowlist refused, the one before stays: over %u bytes\n",
+		pr_warn_ratelimited("allowlist refused, the current list stays: over %u bytes\n",
 				    MAX_WLIST_BSIZE);
 		return -E2BIG;
 	}

@@ -52,43 +52,27 @@
 
 #define NO_CPU U32_MAX
 
-/* What one caller waits for */
-struct msr_visits {
-	call_single_data_t csd; /* of a visit to one CPU */
-	atomic_t pending; /* CPUs that are yet to end their visit */
-	struct completion ended;
-};
-
-/* A run on one CPU: what is yet to be executed, one behind the other */
-struct msr_span {
-	struct msr_batch_op *op;
-	struct msr_batch_op *end;
-	const bool *cut;
-	u32 cpu;
-	bool failed;
-	bool contended; /* another caller wants the CPU */
-	struct msr_visits visits;
-};
-
-/* The operations for one CPU among those for several */
+/* The operations for one CPU */
 struct msr_queue {
 	u32 cpu;
 	u32 head; /* the next one; msr_run.count when there is none */
 	u32 tail; /* the last one */
 };
 
-/* A run on several CPUs */
+/* Operations on their way through their CPUs */
 struct msr_run {
 	struct msr_batch_op *ops;
 	u32 count;
 	u32 queue_mask; /* number of queues, a power of two, less one */
-	u32 *next; /* the operation after each in its queue */
+	u32 *next; /* the operation after each in its queue; NULL if all are in one */
 	struct msr_queue *queues;
 	struct msr_queue *here; /* that of the CPU that the caller is on, or was */
 	const bool *cut;
 	bool failed;
 	bool contended; /* another caller wants some of the CPUs */
-	struct msr_visits visits;
+	call_single_data_t csd; /* of a visit to one CPU */
+	atomic_t pending; /* CPUs that are yet to end their visit */
+	struct completion ended;
 };
 
 /* The time of a visit in cycles; 0, if it is not known, is one operation. */
@@ -147,27 +131,15 @@ static void back_off(bool *contended)
 	usleep_range(VISIT_US, 2 * VISIT_US);
 }
 
-static void end_visit(struct msr_visits *visits)
-{
-	if (atomic_dec_and_test(&visits->pending))
-		complete(&visits->ended);
-}
-
-static void expect_visits(struct msr_visits *visits, unsigned int count)
-{
-	atomic_set(&visits->pending, count);
-	init_completion(&visits->ended);
-}
-
 /* A visit cannot be called back, so not even a fatal signal ends the wait. */
-static void wait_for_visits(struct msr_visits *visits)
+static void wait_for_visits(struct msr_run *run)
 {
 	unsigned int spins = VISIT_SPINS;
 
 	might_sleep();
-	while (!completion_done(&visits->ended)) {
+	while (!completion_done(&run->ended)) {
 		if (!spins-- || need_resched()) {
-			wait_for_completion(&visits->ended);
+			wait_for_completion(&run->ended);
 			return;
 		}
 		cpu_relax();
@@ -216,124 +188,6 @@ static __always_inline bool time_left(u32 start)
 	return (u32)rdtsc() - start < visit_cycles;
 }
 
-static __always_inline void execute_span(struct msr_span *span)
-{
-	struct msr_batch_op *op = span->op;
-	struct msr_batch_op *end = min(span->end, op + VISIT_OPS);
-	u32 start = rdtsc();
-
-	do {
-		if (op->err != MSR_NOT_RUN)
-			continue;
-		op->err = execute(op);
-		if (op->err)
-			span->failed = true;
-	} while (++op < end && time_left(start));
-
-	span->op = op;
-}
-
-/* On the CPU, interrupts off. There is something to execute. */
-static void visit_span(struct msr_span *span)
-{
-	if (!READ_ONCE(*span->cut))
-		execute_span(span);
-	release(&span->contended);
-}
-
-static void visit_span_of_other(void *info)
-{
-	struct msr_span *span = info;
-
-	visit_span(span);
-	end_visit(&span->visits);
-}
-
-/* Is there anything to visit the CPU for? */
-static bool skip_refused(struct msr_span *span)
-{
-	while (span->op < span->end && span->op->err != MSR_NOT_RUN)
-		span->op++;
-	return span->op < span->end;
-}
-
-/* Between visits: 0 to go on, or why not. */
-static int stop_reason(const bool *cut)
-{
-	if (READ_ONCE(*cut))
-		return -ESTALE;
-	return fatal_signal_pending(current) ? -EINTR : 0;
-}
-
-/* What is left is not executed, and says why. */
-static int abandon_span(struct msr_span *span, int err)
-{
-	for (; span->op < span->end; span->op++)
-		if (span->op->err == MSR_NOT_RUN)
-			span->op->err = err;
-	return err == -EINTR ? err : MSR_HAS_ERRORS;
-}
-
-static void visit_span_here(struct msr_span *span)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	visit_span(span);
-	local_irq_restore(flags);
-}
-
-/* Return: whether the CPU is online. */
-static bool visit_one(struct msr_span *span)
-{
-	unsigned int spins = CLAIM_SPINS;
-	bool other = false;
-	bool online;
-
-	preempt_disable();
-	online = cpu_online(span->cpu);
-	if (online && !claim(span->cpu, &spins)) {
-		span->contended = true;
-	} else if (online && span->cpu == smp_processor_id()) {
-		visit_span_here(span);
-	} else if (online) {
-		other = true;
-		expect_visits(&span->visits, 1);
-		smp_call_function_single_async(span->cpu, &span->visits.csd);
-	}
-	preempt_enable();
-
-	if (other)
-		wait_for_visits(&span->visits);
-	return online;
-}
-
-static noinline int exec_on_one(struct msr_batch_op *ops, u32 count, const bool *cut)
-{
-	struct msr_span span = {
-		.op = ops,
-		.end = ops + count,
-		.cut = cut,
-		.cpu = ops->cpu,
-		.visits.csd = { .func = visit_span_of_other, .info = &span },
-	};
-
-	int err;
-
-	if (!bound_cpu(&span.cpu))
-		return MSR_HAS_ERRORS;
-	while (skip_refused(&span)) {
-		if (!visit_one(&span))
-			return MSR_HAS_ERRORS;
-		back_off(&span.contended);
-		err = span.op < span.end ? stop_reason(cut) : 0;
-		if (err)
-			return abandon_span(&span, err);
-		cond_resched();
-	}
-	return span.failed ? MSR_HAS_ERRORS : 0;
-}
-
 /* The queue of a CPU, or the free one to be its queue: linear probing */
 static struct msr_queue *find_queue(const struct msr_run *run, u32 cpu)
 {
@@ -344,30 +198,49 @@ static struct msr_queue *find_queue(const struct msr_run *run, u32 cpu)
 	return &run->queues[slot];
 }
 
-/* On each CPU, interrupts off. */
-static void visit_queue(struct msr_run *run, struct msr_queue *queue)
+/* All operations are in one queue. Return: the next one, for another visit. */
+static __always_inline u32 execute_all(struct msr_run *run, u32 head)
+{
+	struct msr_batch_op *op = run->ops + head;
+	struct msr_batch_op *end = run->ops + min(run->count, head + VISIT_OPS);
+	u32 start = rdtsc();
+
+	do {
+		if (op->err != MSR_NOT_RUN)
+			continue;
+		op->err = execute(op);
+		if (op->err)
+			run->failed = true;
+	} while (++op < end && time_left(start));
+	return op - run->ops;
+}
+
+/* The operations in a queue of several. Return: the next one, for another visit. */
+static __always_inline u32 execute_linked(struct msr_run *run, u32 head)
 {
 	struct msr_batch_op *ops = run->ops;
 	const u32 *next = run->next;
-	u32 count = run->count;
 	u32 left = VISIT_OPS;
 	bool failed = false;
-	u32 i = queue->head;
 	u32 start = rdtsc();
 
-	if (READ_ONCE(*run->cut))
-		left = 0;
-	while (i < count && left--) {
-		ops[i].err = execute(&ops[i]);
-		if (ops[i].err)
+	do {
+		ops[head].err = execute(&ops[head]);
+		if (ops[head].err)
 			failed = true;
-		i = next[i];
-		if (!time_left(start))
-			break;
-	}
-	queue->head = i;
+		head = next[head];
+	} while (head < run->count && --left && time_left(start));
 	if (failed)
 		WRITE_ONCE(run->failed, true);
+	return head;
+}
+
+/* On the CPU, interrupts off. There is something to execute. */
+static void visit_queue(struct msr_run *run, struct msr_queue *queue)
+{
+	if (!READ_ONCE(*run->cut))
+		queue->head = run->next ? execute_linked(run, queue->head) :
+					  execute_all(run, queue->head);
 	release(&run->contended);
 }
 
@@ -376,7 +249,8 @@ static void visit_queue_of_other(void *info)
 	struct msr_run *run = info;
 
 	visit_queue(run, find_queue(run, smp_processor_id()));
-	end_visit(&run->visits);
+	if (atomic_dec_and_test(&run->pending))
+		complete(&run->ended);
 }
 
 /* Claims all CPUs with something in their queue but the caller's. Return: how many. */
@@ -408,7 +282,7 @@ static unsigned int claim_others(struct msr_run *run, struct cpumask *cpus)
 	return count;
 }
 
-/* Return: how many CPUs are visited; end_visit() says that they have been. */
+/* Return: how many CPUs are visited; the last completes @run->ended. */
 static unsigned int visit_others(struct msr_run *run)
 {
 	struct cpumask *cpus;
@@ -417,10 +291,11 @@ static unsigned int visit_others(struct msr_run *run)
 	preempt_disable();
 	cpus = this_cpu_ptr(visit_cpus);
 	count = claim_others(run, cpus);
-	expect_visits(&run->visits, count);
+	atomic_set(&run->pending, count);
+	init_completion(&run->ended);
 	/* One alone could wait for what this CPU has last asked of another one. */
 	if (count == 1)
-		smp_call_function_single_async(cpumask_first(cpus), &run->visits.csd);
+		smp_call_function_single_async(cpumask_first(cpus), &run->csd);
 	else if (count)
 		smp_call_function_many(cpus, visit_queue_of_other, run, false);
 	preempt_enable();
@@ -457,44 +332,68 @@ static void visit_many(struct msr_run *run)
 	if (run->here)
 		visit_here(run);
 	if (count)
-		wait_for_visits(&run->visits);
+		wait_for_visits(run);
 	back_off(&run->contended);
 }
 
-/* Between visits. Return: is anything left? */
-static bool finish_round(const struct msr_run *run)
+static u32 next_op(const struct msr_run *run, u32 i)
+{
+	return run->next ? run->next[i] : i + 1;
+}
+
+/* Between visits. Return: is there anything to visit a CPU for? */
+static bool finish_round(struct msr_run *run)
 {
 	u32 i;
 
-	for (i = 0; i <= run->queue_mask; i++)
-		if (run->queues[i].head < run->count)
+	for (i = 0; i <= run->queue_mask; i++) {
+		struct msr_queue *queue = &run->queues[i];
+
+		while (queue->head < run->count && run->ops[queue->head].err != MSR_NOT_RUN)
+			queue->head = next_op(run, queue->head);
+		if (queue->head < run->count)
 			return true;
+	}
 	return false;
 }
 
+/* What is left is not executed, and says why. */
 static int abandon_run(struct msr_run *run, int err)
 {
 	u32 i, j;
 
 	for (i = 0; i <= run->queue_mask; i++)
-		for (j = run->queues[i].head; j < run->count; j = run->next[j])
-			run->ops[j].err = err;
+		for (j = run->queues[i].head; j < run->count; j = next_op(run, j))
+			if (run->ops[j].err == MSR_NOT_RUN)
+				run->ops[j].err = err;
 	return err == -EINTR ? err : MSR_HAS_ERRORS;
 }
 
 static int visit_until_done(struct msr_run *run)
 {
-	int err;
-
-	for (;;) {
+	while (finish_round(run)) {
+		if (READ_ONCE(*run->cut))
+			return abandon_run(run, -ESTALE);
+		if (fatal_signal_pending(current))
+			return abandon_run(run, -EINTR);
 		visit_many(run);
-		if (!finish_round(run))
-			return run->failed ? MSR_HAS_ERRORS : 0;
-		err = stop_reason(run->cut);
-		if (err)
-			return abandon_run(run, err);
 		cond_resched();
 	}
+	return run->failed ? MSR_HAS_ERRORS : 0;
+}
+
+static noinline int exec_on_one(struct msr_batch_op *ops, u32 count, const bool *cut)
+{
+	struct msr_queue queue = { .cpu = ops->cpu };
+	struct msr_run run = {
+		.ops = ops,
+		.count = count,
+		.queues = &queue,
+		.cut = cut,
+		.csd = { .func = visit_queue_of_other, .info = &run },
+	};
+
+	return bound_cpu(&queue.cpu) ? visit_until_done(&run) : MSR_HAS_ERRORS;
 }
 
 /* Links the operations that may be executed into a queue for each CPU. */
@@ -545,7 +444,7 @@ static int exec_on_many(struct msr_batch_op *ops, u32 count, const bool *cut, u3
 		.next = next,
 		.queues = queues,
 		.cut = cut,
-		.visits.csd = { .func = visit_queue_of_other, .info = &run },
+		.csd = { .func = visit_queue_of_other, .info = &run },
 	};
 
 	fill_queues(&run);

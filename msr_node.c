@@ -189,11 +189,6 @@ static int claim_major(struct msr_node *node, unsigned int major)
 	return err;
 }
 
-static void release_major(const struct msr_node *node)
-{
-	unregister_chrdev_region(MKDEV(node->major, 0), ALL_MINORS);
-}
-
 /* Removes the first @count nodes of those that @node->paths names. */
 static void del_paths(struct msr_node *node, unsigned int count)
 {
@@ -253,7 +248,7 @@ int __init msr_node_init(struct msr_node *node, unsigned int major)
 out_class:
 	class_destroy(node->class);
 out_major:
-	release_major(node);
+	unregister_chrdev_region(MKDEV(node->major, 0), ALL_MINORS);
 	return err;
 }
 
@@ -271,5 +266,5 @@ void msr_node_uninit(struct msr_node *node)
 	make_unopenable(node);
 	del_paths(node, MSR_NODE_PATHS);
 	class_destroy(node->class);
-	release_major(node);
+	unregister_chrdev_region(MKDEV(node->major, 0), ALL_MINORS);
 }
