@@ -516,7 +516,7 @@ TEST(a_load_that_fails_has_let_nobody_open_a_node, NULL, unload_at_end)
 	struct opener result;
 	unsigned int i;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 30; i++) {
 		assert_int_equal(load_module("mdev_msr_batch=300 mdev_msr_allowlist=301 "
 					     "mdev_msr_version=302 mdev_msr_safe=1"),
 				 -EBUSY);
@@ -536,7 +536,7 @@ TEST(a_load_that_fails_at_its_last_step_has_let_nobody_open_a_node, NULL, unload
 	struct opener result;
 	unsigned int i;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 30; i++) {
 		fail_call(names, 4, -ENOMEM);
 		assert_int_equal(load_module(OWN_MAJORS), -ENOMEM);
 		assert_int_equal(unload_other("failstep"), 0);
