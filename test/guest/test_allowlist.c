@@ -356,6 +356,25 @@ TEST(a_denied_register_is_warned_of_when_the_table_says_takeover_or_memory, clea
 	assert_int_equal(wrong, 0);
 }
 
+/* Of tables of the processor, of hypervisors, of SMM, of what the processor writes to memory */
+TEST(registers_that_decide_what_memory_is_are_warned_of, clear_list, clear_list)
+{
+	static const uint32_t msrs[] = {
+		0x12,	    0xED,	0x2C2,	    0x3F4,	0x835,	    0x83F,
+		0xC80,	    0xDA0,	0x17D0,	    0x40000001, 0x40000083, 0x4B564D01,
+		0x4B564D03, 0xC0010058, 0xC0010116, 0xC0010130,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		char list[32], named[32];
+
+		snprintf(list, sizeof(list), "%#x 1\n", msrs[i]);
+		snprintf(named, sizeof(named), "take over the kernel through: %#x ", msrs[i]);
+		assert_int_equal(messages(list, named), 1);
+	}
+}
+
 /* The kernel's own word on that a list lets the processor out of its specification */
 static bool tainted(void)
 {
