@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * msrsave: saves the registers that the allowlist lets be written, and restores them.
+ * msrsave: saves the writable registers of the allowlist, and restores them.
  */
 
 #include <err.h>

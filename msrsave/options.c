@@ -16,21 +16,21 @@ static void help(void)
 	printf("Usage: msrsave [options] FILE\n"
 	       "       msrsave --restore [options] FILE\n"
 	       "\n"
-	       "Saves to FILE what the registers hold that the allowlist of msr-safe lets be\n"
-	       "written, on every CPU that is on line, or restores it.\n"
+	       "Saves the writable bits of the registers in the allowlist of msr-safe to FILE,\n"
+	       "for every online CPU, or restores them from it.\n"
 	       "\n"
 	       " -r, --restore     restore from FILE\n"
 	       " -n, --dry-run     with -r: print what would change, change nothing\n"
-	       " -f, --force       with -r: also a file from another host, and, as far as both\n"
-	       "                   allow it, one made under another allowlist\n"
+	       " -f, --force       with -r: accept a file from another host, or one made under\n"
+	       "                   another allowlist: restore what both lists allow\n"
 	       " -c, --cpus LIST   these CPUs only, as in 0-3,8,10-20:2\n"
 	       " -q, --quiet       no warnings, errors only\n"
 	       " -v, --verbose     print what is saved, or what changes\n"
 	       " -h, --help        print this\n"
 	       " -V, --version     print the version\n"
 	       "\n"
-	       "Exits with 0 if all was done, 1 if some registers could not be saved or restored,\n"
-	       "2 if the command line is wrong, 3 if nothing was done.\n");
+	       "Exit status: 0 success, 1 some registers could not be saved or restored,\n"
+	       "2 wrong usage, 3 nothing was saved or restored.\n");
 }
 
 static int try_help(void)
