@@ -39,7 +39,7 @@
 
 /* A kernel that cannot unload modules does not count their users. */
 #ifndef CONFIG_MODULE_UNLOAD
-#define module_refcount(module) 1
+#define module_refcount(module) ((void)(module), 1)
 #endif
 
 #ifndef lockdep_assert_preemption_disabled

@@ -30,7 +30,7 @@ static int read_as_user(void *arg)
 	return fd >= 0 && read(fd, text, sizeof(text)) == 6 ? 0 : errno;
 }
 
-/* Whoever holds it open keeps the module from being unloaded. */
+/* An open descriptor keeps the module loaded. */
 TEST(a_user_reads_it_only_when_its_permissions_allow_it, NULL, NULL)
 {
 	unsigned int i;
