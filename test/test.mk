@@ -3,7 +3,7 @@
 
 # What demo, check and bench need, and the kernel that guests run: by default the
 # distribution's. Asked for once, when needed.
-PACKAGES := gcc make libc6-dev qemu-system-x86 busybox-static cpio kmod gzip xz-utils zstd
+PACKAGES := gcc make libc6-dev perl qemu-system-x86 busybox-static cpio kmod gzip xz-utils zstd
 CLANG = clang $(shell apt-cache show libclang-rt-dev > /dev/null 2>&1 && echo libclang-rt-dev)
 check: PACKAGES += g++ libcmocka-dev $(CLANG)
 ifndef KERNEL
