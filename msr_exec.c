@@ -321,7 +321,8 @@ static void visit_here(struct msr_run *run)
 		local_irq_restore(flags);
 	}
 	preempt_enable();
-	run->contended |= here && !claimed;
+	if (here && !claimed)
+		WRITE_ONCE(run->contended, true);
 }
 
 /* All CPUs with something in their queue that have no other visitor, at once */
