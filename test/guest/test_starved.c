@@ -14,6 +14,8 @@
 #define NR_USERS 8
 #define CGROUP "/sys/fs/cgroup/starved"
 #define BUSY_CGROUP "/sys/fs/cgroup/busy"
+#define QUOTA_CGROUP "/sys/fs/cgroup/quota"
+#define LITTLE_TIME "1000 1000000" /* a millisecond in a second */
 
 /* What the specification promises, in seconds, and what no machine needs more of */
 #define PROMISED 3
@@ -119,6 +121,24 @@ static void make_cgroup(const char *path)
 	assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
 }
 
+/*
+ * The kernel patches its code when a first group gets a quota and when the last one loses it.
+ * QEMU 7.2 sometimes executes the old code after that. So a group without users has a quota
+ * from before the tests until after them.
+ */
+static int keep_a_quota(void **state)
+{
+	(void)state;
+	make_cgroup(QUOTA_CGROUP);
+	return write_file(QUOTA_CGROUP "/cpu.max", LITTLE_TIME);
+}
+
+static int end_quota(void **state)
+{
+	(void)state;
+	return rmdir(QUOTA_CGROUP);
+}
+
 static int make_world(void **state)
 {
 	(void)state;
@@ -203,12 +223,13 @@ static unsigned int assert_the_new_list_holds(const char *how)
 	return cut;
 }
 
+/* Linux 6.18 and later stop a user without time when it leaves the kernel: nothing is cut. */
 TEST(a_quota_does_not_delay_the_write, make_world, end_world)
 {
 	start_users(CGROUP);
-	assert_int_equal(write_file(CGROUP "/cpu.max", "1000 1000000"), 0);
+	assert_int_equal(write_file(CGROUP "/cpu.max", LITTLE_TIME), 0);
 	usleep(100000);
-	assert_true(assert_the_new_list_holds("cpu.max") > 0);
+	assert_the_new_list_holds("cpu.max");
 }
 
 TEST(a_small_weight_does_not_delay_the_write, make_world, end_world)
@@ -255,7 +276,7 @@ TEST(freezing_does_not_delay_the_write, make_world, end_world)
 TEST(clearing_the_list_is_not_delayed, make_world, end_world)
 {
 	start_users(CGROUP);
-	assert_int_equal(write_file(CGROUP "/cpu.max", "1000 1000000"), 0);
+	assert_int_equal(write_file(CGROUP "/cpu.max", LITTLE_TIME), 0);
 	usleep(100000);
 	assert_int_equal(write_list("\n"), 1);
 	poke(USERS, STORE_A, MARK);
@@ -263,3 +284,5 @@ TEST(clearing_the_list_is_not_delayed, make_world, end_world)
 	assert_users_end();
 	assert_int_equal(peek(USERS, STORE_A), MARK);
 }
+
+TEST_PROGRAM(keep_a_quota, end_quota)
