@@ -88,8 +88,8 @@ static bool check(const struct msr_table *table, struct msr_batch_op *ops, u32 c
 	return allowed;
 }
 
-static int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long opened,
-			     const struct msr_exec_mem *mem)
+static noinline int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long opened,
+				      const struct msr_exec_mem *mem)
 {
 	const struct msr_table *table;
 	int err = -ESTALE;
@@ -106,11 +106,6 @@ static int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long 
 	return err;
 }
 
-static noinline int access_small(struct msr_batch_op *ops, u32 count, unsigned long opened)
-{
-	return check_and_execute(ops, count, opened, NULL);
-}
-
 /*
  * The short way, for one operation on the caller's CPU: no visit is needed, and the
  * list stays in force while interrupts are off.
@@ -121,12 +116,12 @@ static int access_one(struct msr_batch_op *op, unsigned long opened)
 
 	lockdep_assert_irqs_enabled();
 	if (!op->isrdmsr && security_locked_down(LOCKDOWN_MSR))
-		return access_small(op, 1, opened);
+		return check_and_execute(op, 1, opened, NULL);
 
 	local_irq_disable();
 	if (op->cpu != smp_processor_id()) {
 		local_irq_enable();
-		return access_small(op, 1, opened);
+		return check_and_execute(op, 1, opened, NULL);
 	}
 	table = msr_allowlist_here(opened);
 	if (!table) {
@@ -177,6 +172,6 @@ int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened)
 	if (count == 1)
 		return access_one(ops, opened);
 	if (count <= MSR_SMALL_BATCH)
-		return access_small(ops, count, opened);
+		return check_and_execute(ops, count, opened, NULL);
 	return access_large(ops, count, opened);
 }
