@@ -367,7 +367,7 @@ TEST(registers_that_decide_what_memory_is_are_warned_of, clear_list, clear_list)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
-		char list[32], named[32];
+		char list[32], named[48];
 
 		snprintf(list, sizeof(list), "%#x 1\n", msrs[i]);
 		snprintf(named, sizeof(named), "take over the kernel through: %#x ", msrs[i]);
