@@ -58,15 +58,6 @@ static bool check_chunk(const struct msr_index *index, struct msr_batch_op *op,
 	return allowed;
 }
 
-static void refuse_writes(struct msr_batch_op *ops, u32 count)
-{
-	u32 i;
-
-	for (i = 0; i < count; i++)
-		if (!ops[i].isrdmsr)
-			ops[i].err = -EPERM;
-}
-
 /* Return: whether all operations can be executed. */
 static bool check(const struct msr_table *table, struct msr_batch_op *ops, u32 count)
 {
@@ -81,11 +72,13 @@ static bool check(const struct msr_table *table, struct msr_batch_op *ops, u32 c
 		n = min_t(u32, count - i, MSR_CHUNK_OPS);
 		allowed &= check_chunk(&index, ops + i, ops + i + n, &writes);
 	}
-	if (writes && security_locked_down(LOCKDOWN_MSR)) {
-		refuse_writes(ops, count);
-		allowed = false;
-	}
-	return allowed;
+	if (!writes || !security_locked_down(LOCKDOWN_MSR))
+		return allowed;
+
+	for (i = 0; i < count; i++)
+		if (!ops[i].isrdmsr)
+			ops[i].err = -EPERM;
+	return false;
 }
 
 static noinline int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long opened,

@@ -26,7 +26,6 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/jump_label.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -34,6 +33,7 @@
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
+#include <asm/msr-index.h>
 
 #include "msr_allowlist.h"
 #include "msr_mem.h"
@@ -178,23 +178,15 @@ static void warn_of_takeover(const struct msr_table *table)
 	add_taint(TAINT_CPU_OUT_OF_SPEC, LOCKDEP_STILL_OK);
 }
 
-/*
- * The time stamp counter, and what is added to it: Intel SDM, volume 4, table 2-2,
- * IA32_TIME_STAMP_COUNTER and IA32_TSC_ADJUST
- */
-static const u32 clock_regs[] = { 0x10, 0x3b };
-
 static void warn_of_clock(const struct msr_table *table)
 {
-	size_t i;
+	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(clock_regs); i++) {
-		const struct msr_allowlist_entry *entry =
-			msr_index_find(&table->index, clock_regs[i]);
+	for (i = 0; i < table->count; i++) {
+		u32 msr = table->entries[i].msr;
 
-		if (entry && entry->wmask)
-			pr_warn("allowlist lets users set the time stamp counter: 0x%x\n",
-				entry->msr);
+		if (table->entries[i].wmask && (msr == MSR_IA32_TSC || msr == MSR_IA32_TSC_ADJUST))
+			pr_warn("allowlist lets users set the time stamp counter: 0x%x\n", msr);
 	}
 }
 

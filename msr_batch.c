@@ -5,11 +5,9 @@
 
 #include <linux/build_bug.h>
 #include <linux/fs.h>
-#include <linux/mm.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "msr_access.h"

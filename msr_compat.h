@@ -43,9 +43,7 @@
 #endif
 
 #ifndef lockdep_assert_preemption_disabled
-#define lockdep_assert_preemption_disabled() \
-	do {                                 \
-	} while (0)
+#define lockdep_assert_preemption_disabled() ((void)0)
 #endif
 
 /* rdmsrl and wrmsrl became rdmsrq and wrmsrq; the first of each is a macro. */

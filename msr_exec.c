@@ -309,20 +309,18 @@ static unsigned int visit_others(struct msr_run *run)
 static void visit_here(struct msr_run *run)
 {
 	unsigned int spins = CLAIM_SPINS;
-	unsigned long flags;
-	bool here, claimed;
 
 	preempt_disable();
-	here = run->here->cpu == smp_processor_id();
-	claimed = here && claim(run->here->cpu, &spins);
-	if (claimed) {
-		local_irq_save(flags);
-		visit_queue(run, run->here);
-		local_irq_restore(flags);
+	if (run->here->cpu == smp_processor_id()) {
+		if (claim(run->here->cpu, &spins)) {
+			local_irq_disable();
+			visit_queue(run, run->here);
+			local_irq_enable();
+		} else {
+			WRITE_ONCE(run->contended, true);
+		}
 	}
 	preempt_enable();
-	if (here && !claimed)
-		WRITE_ONCE(run->contended, true);
 }
 
 /* All CPUs with something in their queue that have no other visitor, at once */

@@ -44,8 +44,9 @@ static bool find_token(struct msr_text *text)
 	return false;
 }
 
-/* Reads the token at @text->pos as a number no larger than @max. */
-static int read_number(struct msr_text *text, u64 max, u64 *value)
+/* Reads the token at @text->pos as a number no larger than @max. An error says why. */
+static int read_number(struct msr_text *text, u64 max, u64 *value, const char *no_number,
+		       const char *too_large)
 {
 	char *token = text->pos;
 	char after;
@@ -61,6 +62,8 @@ static int read_number(struct msr_text *text, u64 max, u64 *value)
 
 	if (!err && *value > max)
 		err = -ERANGE;
+	if (err)
+		text->why = err == -ERANGE ? too_large : no_number;
 	return err;
 }
 
@@ -80,11 +83,9 @@ int msr_text_next(struct msr_text *text, struct msr_allowlist_entry *entry)
 	if (!find_token(text))
 		return 0;
 	text->entry_line = text->line;
-	err = read_number(text, U32_MAX, &addr);
-	if (err) {
-		text->why = err == -ERANGE ? "address over 32 bits" : "address is not a number";
+	err = read_number(text, U32_MAX, &addr, "address is not a number", "address over 32 bits");
+	if (err)
 		return err;
-	}
 	entry->msr = addr;
 
 	if (!find_token(text)) {
@@ -92,13 +93,9 @@ int msr_text_next(struct msr_text *text, struct msr_allowlist_entry *entry)
 		text->why = "address without a write mask";
 		return -EILSEQ;
 	}
-	err = read_number(text, U64_MAX, &entry->wmask);
-	if (err) {
-		text->why = err == -ERANGE ? "write mask over 64 bits" :
-					     "write mask is not a number";
-		return err;
-	}
-	return 1;
+	err = read_number(text, U64_MAX, &entry->wmask, "write mask is not a number",
+			  "write mask over 64 bits");
+	return err ?: 1;
 }
 
 /**
