@@ -127,7 +127,7 @@ a_qemu_that_fails_is_told()
 a_guest_that_dies_before_its_first_program_is_booted_again()
 {
 	boots '' '[    1.0] fine\n'
-	[ "$status" -eq 125 ] && [ "$(grep -c 'booting again' "$said")" -eq 2 ]
+	[ "$status" -eq 125 ] && [ "$(grep -c 'booting again' "$said")" -eq 4 ]
 }
 
 test_that make_stops_with_the_reason_when_there_is_no_kernel
