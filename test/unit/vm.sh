@@ -8,7 +8,7 @@ set -u
 
 cd "$(dirname "$0")/../.." || exit 1
 . test/unit/tap.sh
-plan 9
+plan 10
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 said=$work/said
@@ -31,10 +31,12 @@ exit 100
 END
 # The log and what the script prints come from the test.
 stand_in qemu-system-x86_64 <<'END'
-for argument; do
-	case $argument in
-	file:*) cat "$GUEST_LOG" > "${argument#file:}" ;;
+while [ $# -gt 0 ]; do
+	case $1 in
+	file:*) cat "$GUEST_LOG" > "${1#file:}" ;;
+	-pidfile) echo $$ > "$2" ;;
 	esac
+	shift
 done
 cat "$GUEST_PRINTS"
 exec sleep "$GUEST_SECONDS"
@@ -54,7 +56,7 @@ boots()
 	printf '%b' "$1" > "$work/prints"
 	printf '%b' "$2" > "$work/log"
 	PATH=$work/bin:$PATH GUEST_PRINTS=$work/prints GUEST_LOG=$work/log GUEST_SECONDS=${3-0} \
-		test/vm/boot -t 2 "$work/kernel" "$work/script" > "$said" 2>&1
+		test/vm/boot -t 3 -b 1 "$work/kernel" "$work/script" > "$said" 2>&1
 	status=$?
 }
 
@@ -109,7 +111,7 @@ a_panic_is_one_even_if_the_guest_hangs()
 a_guest_that_hangs_is_ended()
 {
 	boots 'guest-began\n' '[    1.0] fine\n' 10
-	[ "$status" -eq 125 ] && says 'the guest hung: it was ended after 2 seconds'
+	[ "$status" -eq 125 ] && says 'the guest hung: it was ended after 3 seconds'
 }
 
 a_guest_that_ends_by_itself_died()
@@ -130,6 +132,13 @@ a_guest_that_dies_before_its_first_program_is_booted_again()
 	[ "$status" -eq 125 ] && [ "$(grep -c 'booting again' "$said")" -eq 4 ]
 }
 
+a_guest_that_hangs_before_its_first_program_is_booted_again()
+{
+	boots '' '[    1.0] fine\n' 10
+	[ "$status" -eq 125 ] && [ "$(grep -c 'booting again' "$said")" -eq 4 ] &&
+		says 'the kernel hung: it had no program after 1 seconds'
+}
+
 test_that make_stops_with_the_reason_when_there_is_no_kernel
 test_that the_status_is_that_of_the_script
 test_that a_kernel_that_warns_is_a_failure
@@ -139,4 +148,5 @@ test_that a_guest_that_hangs_is_ended
 test_that a_guest_that_ends_by_itself_died
 test_that a_qemu_that_fails_is_told
 test_that a_guest_that_dies_before_its_first_program_is_booted_again
+test_that a_guest_that_hangs_before_its_first_program_is_booted_again
 finish
