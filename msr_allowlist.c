@@ -10,13 +10,13 @@
  * executed that only the old list allowed.
  *
  * A single access on the caller's CPU holds off interrupts instead, for which the
- * writer waits with RCU.
+ * writer waits by an interrupt.
  *
  * A user can delay its own accesses without limit, for example in a cgroup with a
  * small quota. So the writer waits for SRCU no longer than GRACE. Then it cuts the old
  * list: a visit of msr_exec.c looks, with interrupts off, whether its list is cut, and
- * RCU waits for the visits in progress. A fatal signal ends the wait, but not the new
- * list. Writers publish one after the other, under publish_lock.
+ * an interrupt to each CPU waits for the visits in progress. A fatal signal ends the
+ * wait, but not the new list. Writers publish one after the other, under publish_lock.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -36,6 +36,7 @@
 #include <asm/msr-index.h>
 
 #include "msr_allowlist.h"
+#include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_node.h"
 #include "msr_table.h"
@@ -198,12 +199,20 @@ struct retired_list {
 	struct msr_table *table;
 };
 
+static void free_retired_rcu(struct rcu_head *rcu)
+{
+	struct retired_list *old = container_of(rcu, struct retired_list, rcu);
+
+	msr_table_put(old->table);
+	kfree(old);
+}
+
+/* A writer that was killed has not waited for sections of msr_allowlist_here(): RCU does. */
 static void free_retired(struct kref *ref)
 {
 	struct retired_list *old = container_of(ref, struct retired_list, ref);
 
-	msr_table_put(old->table);
-	kfree(old);
+	call_rcu(&old->rcu, free_retired_rcu);
 }
 
 static void list_is_unused(struct rcu_head *rcu)
@@ -223,7 +232,7 @@ static int wait_until_unused(struct retired_list *old)
 		return -EINTR;
 	if (!left)
 		WRITE_ONCE(old->table->cut, true);
-	synchronize_rcu(); /* for visits, and sections with interrupts off */
+	msr_exec_barrier(); /* for visits, and sections of msr_allowlist_here() */
 	return 0;
 }
 
@@ -432,5 +441,6 @@ void msr_allowlist_uninit(void)
 {
 	msr_node_uninit(&allowlist_node);
 	srcu_barrier(&list_srcu); /* for writers that no longer wait */
+	rcu_barrier();
 	msr_table_put(rcu_dereference_protected(list, true));
 }

@@ -21,10 +21,12 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
+#include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/log2.h>
+#include <linux/mutex.h>
 #include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
@@ -509,8 +511,8 @@ void msr_exec_release(struct msr_exec_mem *mem)
  *		others are passed over. Those for one CPU are executed in the
  *		order of the array.
  * @count:	number of @ops, at least 1
- * @cut:	nothing is executed after this is set and an RCU grace period has
- *		passed; operations that are left say -ESTALE
+ * @cut:	nothing is executed after this is set and msr_exec_barrier() has
+ *		returned; operations that are left say -ESTALE
  * @mem:	from msr_exec_prepare(); NULL for up to %MSR_SMALL_BATCH operations
  *
  * Context: may sleep; preemption and interrupts on. No CPU is kept from anything
@@ -539,6 +541,47 @@ int msr_exec(struct msr_batch_op *ops, u32 count, const bool *cut, const struct 
 void msr_exec_here(struct msr_batch_op *op)
 {
 	op->err = execute(op);
+}
+
+static DEFINE_MUTEX(barrier_lock);
+static DECLARE_COMPLETION(barrier_ended);
+static atomic_t barrier_pending; /* CPUs that are yet to be interrupted */
+static DEFINE_PER_CPU(call_single_data_t, barrier_csd);
+
+static void end_barrier(void *unused)
+{
+	if (atomic_dec_and_test(&barrier_pending))
+		complete(&barrier_ended);
+}
+
+/**
+ * msr_exec_barrier() - wait for all sections with interrupts off that have begun
+ *
+ * Those are visits, and what msr_exec_here() is called in. Each CPU is interrupted once.
+ * An RCU grace period would do, too, but a user can delay that: before Linux 6.18, a
+ * preemptible kernel stops a task that is out of its cgroup's time in the middle of a
+ * read-side section.
+ *
+ * Context: may sleep. A CPU that does not answer delays the caller.
+ */
+void msr_exec_barrier(void)
+{
+	unsigned int cpu;
+
+	might_sleep();
+	mutex_lock(&barrier_lock);
+	cpus_read_lock(); /* a CPU makes its last visits when it is offline already */
+	reinit_completion(&barrier_ended);
+	atomic_set(&barrier_pending, num_online_cpus());
+	for_each_online_cpu(cpu) {
+		call_single_data_t *csd = per_cpu_ptr(&barrier_csd, cpu);
+
+		csd->func = end_barrier;
+		smp_call_function_single_async(cpu, csd);
+	}
+	wait_for_completion(&barrier_ended);
+	cpus_read_unlock();
+	mutex_unlock(&barrier_lock);
 }
 
 /**

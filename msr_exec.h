@@ -37,6 +37,7 @@ int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u
 void msr_exec_release(struct msr_exec_mem *mem);
 int msr_exec(struct msr_batch_op *ops, u32 count, const bool *cut, const struct msr_exec_mem *mem);
 void msr_exec_here(struct msr_batch_op *op);
+void msr_exec_barrier(void);
 
 int msr_exec_init(void);
 void msr_exec_uninit(void);

@@ -218,7 +218,7 @@ static void table_free(struct kref *ref)
  * msr_table_put() - drop a reference
  * @table:	on what; freed with its last one
  *
- * Context: may sleep.
+ * Context: any but NMIs.
  */
 void msr_table_put(struct msr_table *table)
 {
