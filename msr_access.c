@@ -9,11 +9,11 @@
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
-#include <linux/security.h>
 #include <linux/smp.h>
 
 #include "msr_access.h"
 #include "msr_allowlist.h"
+#include "msr_compat.h"
 #include "msr_exec.h"
 #include "msr_safe.h"
 #include "msr_table.h"

@@ -70,7 +70,7 @@ static DEFINE_STATIC_KEY_FALSE(revokes);
 /* How many lists there have been. Goes up before the list of that number is in force. */
 static unsigned long generation;
 
-DEFINE_STATIC_SRCU(list_srcu);
+static struct srcu_struct list_srcu;
 static struct msr_table __rcu *list = (struct msr_table __rcu __force *)&msr_table_empty;
 
 static DEFINE_MUTEX(publish_lock);
@@ -418,6 +418,10 @@ int __init msr_allowlist_init(void)
 {
 	int err;
 
+	err = init_srcu_struct(&list_srcu);
+	if (err)
+		return err;
+
 	if (revoke_on_change)
 		static_branch_enable(&revokes);
 	if (approved_list_names) {
@@ -427,8 +431,10 @@ int __init msr_allowlist_init(void)
 
 	msr_table_get(&msr_table_empty); /* as the list in force */
 	err = msr_node_init(&allowlist_node, mdev_msr_allowlist);
-	if (err)
+	if (err) {
 		msr_table_put(&msr_table_empty);
+		cleanup_srcu_struct(&list_srcu);
+	}
 	return err;
 }
 
@@ -443,4 +449,5 @@ void msr_allowlist_uninit(void)
 	srcu_barrier(&list_srcu); /* for writers that no longer wait */
 	rcu_barrier();
 	msr_table_put(rcu_dereference_protected(list, true));
+	cleanup_srcu_struct(&list_srcu);
 }

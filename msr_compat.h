@@ -7,7 +7,9 @@
 #define MSR_COMPAT_H
 
 #include <linux/device.h>
+#include <linux/kernel.h>
 #include <linux/lockdep.h>
+#include <linux/security.h>
 #include <asm/msr.h>
 
 #ifndef CONFIG_X86_64
@@ -46,10 +48,16 @@
 #define lockdep_assert_preemption_disabled() ((void)0)
 #endif
 
-/* rdmsrl and wrmsrl became rdmsrq and wrmsrq; the first of each is a macro. */
-#ifdef rdmsrl
+/* rdmsrl and wrmsrl, macros, became rdmsrq and wrmsrq. For a few releases both existed. */
+#if defined(rdmsrl) && !defined(rdmsrq)
 #define rdmsrq_safe rdmsrl_safe
 #define wrmsrq_safe wrmsrl_safe
+#endif
+
+/* Kernels before 5.4 with lockdown, as RHEL 8 has it, ask with a text for the log. */
+#ifdef kernel_is_locked_down
+#define LOCKDOWN_MSR "Direct MSR access"
+#define security_locked_down(what) kernel_is_locked_down(what)
 #endif
 
 #endif /* MSR_COMPAT_H */

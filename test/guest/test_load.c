@@ -421,6 +421,7 @@ static const struct {
 	int err;
 } steps[] = {
 	{ { "__alloc_percpu", "pcpu_alloc_noprof" }, 1, 0, -ENOMEM },
+	{ { "init_srcu_struct", "__init_srcu_struct" }, 1, -ENOMEM, -ENOMEM },
 	{ { "alloc_chrdev_region" }, 4, -EBUSY, -EBUSY },
 	{ { "__class_create", "class_create" }, 4, -ENOMEM, -ENOMEM },
 	{ { "device_create" }, 4 + 4, -ENOMEM, -ENOMEM },

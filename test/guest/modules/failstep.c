@@ -21,7 +21,7 @@ MODULE_PARM_DESC(symbol, "Function to fail");
 
 static int nth = 1;
 module_param(nth, int, 0444);
-MODULE_PARM_DESC(nth, "Which of msr_safe's calls to fail, from 1; that one alone");
+MODULE_PARM_DESC(nth, "Which of msr_safe's calls to fail, from 1; that one alone (0: all)");
 
 static long value = -ENOMEM;
 module_param(value, long, 0444);
@@ -41,7 +41,7 @@ static int before(struct kprobe *probe, struct pt_regs *regs)
 	char name[KSYM_SYMBOL_LEN];
 
 	sprint_symbol(name, caller);
-	if (!strstr(name, "[msr_safe]") || atomic_inc_return(&calls) != nth)
+	if (!strstr(name, "[msr_safe]") || (nth && atomic_inc_return(&calls) != nth))
 		return 0;
 
 	regs->ax = value;

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Does with msr_compat.h what the module does, in the kernel that made_up.h makes up. It
+ * compiles without a warning, and ends with 0, if msr_compat.h chooses what this kernel has.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "msr_compat.h"
+
+static char *devnode(msr_devnode_device *dev, umode_t *mode)
+{
+	(void)dev;
+	(void)mode;
+	return NULL;
+}
+
+static int uevent(msr_uevent_device *dev, struct kobj_uevent_env *env)
+{
+	(void)dev;
+	(void)env;
+	return 0;
+}
+
+static bool failed;
+
+static void expect(bool right, const char *what)
+{
+	if (right)
+		return;
+	puts(what);
+	failed = true;
+}
+
+static bool chooses_uninitialized(void)
+{
+	struct {
+		char c;
+		char array[1] __uninitialized;
+	} in_struct;
+	bool aligned = __alignof__(in_struct) == 64;
+
+#ifdef HAVE_UNINITIALIZED
+	return aligned;
+#else
+	return !aligned;
+#endif
+}
+
+static bool chooses_assert(void)
+{
+	lockdep_assert_preemption_disabled();
+#ifdef HAVE_LOCKDEP_ASSERT
+	return used.asserts == 1;
+#else
+	return !used.asserts;
+#endif
+}
+
+static bool chooses_refcount(void)
+{
+	int count = module_refcount(THIS_MODULE);
+
+#ifdef CONFIG_MODULE_UNLOAD
+	return count == 1 && used.refcounts == 1;
+#else
+	return count == 1 && !used.refcounts;
+#endif
+}
+
+static bool chooses_lockdown(void)
+{
+	if (!security_locked_down(LOCKDOWN_MSR))
+		return false;
+#ifdef HAVE_KERNEL_IS_LOCKED_DOWN
+	return strcmp(used.lockdown_text, "Direct MSR access") == 0;
+#else
+	return used.lockdown_reason == LOCKDOWN_MSR;
+#endif
+}
+
+int main(void)
+{
+	struct class *class = msr_class_create("msr_safe");
+	unsigned long long value = 0;
+
+	class->devnode = devnode;
+	class->dev_uevent = uevent;
+	expect(strcmp(used.class_name, "msr_safe") == 0, "class_create");
+	expect(!rdmsrq_safe(16, &value) && used.reads == 1 && value == 16, "rdmsrq_safe");
+	expect(!wrmsrq_safe(16, 1) && used.writes == 1, "wrmsrq_safe");
+	expect(chooses_uninitialized(), "__uninitialized");
+	expect(chooses_assert(), "lockdep_assert_preemption_disabled");
+	expect(chooses_refcount(), "module_refcount");
+	expect(chooses_lockdown(), "security_locked_down");
+	return failed;
+}
