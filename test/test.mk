@@ -144,10 +144,10 @@ check-install: kernel-files
 
 .PHONY: check-install
 
-# By names as test/vm/target takes them
+# By names as test/vm/target takes them; those of KERNEL_TREES, as it takes them with -b
 KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
 check-kernels: $(GUEST_FILES)
-	@GUEST_FILES="$(GUEST_FILES)" test/kernels $(KERNELS)
+	@GUEST_FILES="$(GUEST_FILES)" KERNEL_TREES="$(KERNEL_TREES)" test/kernels $(KERNELS)
 
 check-secure-boot: kernel-files build/vm/msr-safe.ko
 	@test/vm/need ovmf sbsigntool openssl
