@@ -67,9 +67,6 @@ MODULE_PARM_DESC(revoke_on_change,
 
 static DEFINE_STATIC_KEY_FALSE(revokes);
 
-/* How many lists there have been. Goes up before the list of that number is in force. */
-static unsigned long generation;
-
 static struct srcu_struct list_srcu;
 static struct msr_table __rcu *list = (struct msr_table __rcu __force *)&msr_table_empty;
 
@@ -78,25 +75,23 @@ static DEFINE_MUTEX(publish_lock);
 /**
  * msr_allowlist_generation() - which list is in force
  *
- * Context: may sleep. Return: its number, to compare others with.
+ * Takes no lock that writers take: users could hold it for as long as they like.
+ *
+ * Context: any but NMIs. Return: its number, to compare others with.
  */
 unsigned long msr_allowlist_generation(void)
 {
-	unsigned long now;
+	unsigned long generation;
 
-	mutex_lock(&publish_lock); /* a list is either in force or not yet */
-	now = generation;
-	mutex_unlock(&publish_lock);
-	return now;
+	rcu_read_lock_sched();
+	generation = READ_ONCE(rcu_dereference_sched(list)->generation);
+	rcu_read_unlock_sched();
+	return generation;
 }
 
-/* The list was looked up before, so the number is its own or a later one's. */
-static __always_inline bool revoked(unsigned long opened)
+static __always_inline bool revoked(const struct msr_table *table, unsigned long opened)
 {
-	if (!static_branch_unlikely(&revokes))
-		return false;
-	smp_rmb(); /* pairs with rcu_replace_pointer() in publish() */
-	return opened != READ_ONCE(generation);
+	return static_branch_unlikely(&revokes) && opened != READ_ONCE(table->generation);
 }
 
 /**
@@ -118,7 +113,7 @@ const struct msr_table *msr_allowlist_enter(unsigned long opened, int *srcu_idx)
 
 	*srcu_idx = srcu_read_lock(&list_srcu);
 	table = srcu_dereference(list, &list_srcu);
-	return revoked(opened) ? NULL : table;
+	return revoked(table, opened) ? NULL : table;
 }
 
 /**
@@ -133,7 +128,7 @@ const struct msr_table *msr_allowlist_here(unsigned long opened)
 	const struct msr_table *table = rcu_dereference_sched(list);
 
 	lockdep_assert_irqs_disabled();
-	return revoked(opened) ? NULL : table;
+	return revoked(table, opened) ? NULL : table;
 }
 
 /**
@@ -247,8 +242,9 @@ static int publish(struct msr_table *table, struct retired_list *old)
 	kref_get(&old->ref);
 
 	mutex_lock(&publish_lock);
-	WRITE_ONCE(generation, generation + 1);
-	old->table = rcu_replace_pointer(list, table, lockdep_is_held(&publish_lock));
+	old->table = rcu_dereference_protected(list, lockdep_is_held(&publish_lock));
+	WRITE_ONCE(table->generation, old->table->generation + 1);
+	rcu_assign_pointer(list, table);
 	mutex_unlock(&publish_lock);
 
 	call_srcu(&list_srcu, &old->rcu, list_is_unused);

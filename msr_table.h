@@ -33,12 +33,14 @@ struct msr_index {
  * @count:	number of @entries
  * @cut:	set when the list is no longer in force and nothing is to be executed
  *		any more that was checked against it
+ * @generation:	how many lists there had been when it came into force
  * @index:	where to look an address up
  * @entries:	the entries
  */
 struct msr_table {
 	struct kref ref;
 	unsigned int count;
+	unsigned long generation;
 	bool cut;
 	struct msr_index index;
 	struct msr_allowlist_entry entries[];

@@ -73,6 +73,14 @@ static void use_register(struct user *user)
 	count_errors(user, ops);
 }
 
+static void open_and_close(struct user *user)
+{
+	for (;;) {
+		close(open_path(BATCH_PATH, O_RDONLY));
+		atomic_fetch_add(&user->batches, 1);
+	}
+}
+
 static void be_busy(struct user *user)
 {
 	(void)user;
@@ -270,6 +278,26 @@ TEST(freezing_does_not_delay_the_write, make_world, end_world)
 	start_users(CGROUP);
 	assert_int_equal(write_file(CGROUP "/cgroup.freeze", "1"), 0);
 	assert_the_new_list_holds("cgroup.freeze");
+}
+
+/* Opening takes nothing that the write waits for. */
+TEST(users_who_open_devices_do_not_delay_the_write, make_world, end_world)
+{
+	unsigned int i;
+	uint64_t began;
+
+	for (i = 0; i < NR_USERS; i++)
+		start(CGROUP, open_and_close, &users[i]);
+	for (i = 0; i < NR_USERS; i++)
+		while (!atomic_load(&users[i].batches))
+			usleep(1000);
+	assert_int_equal(write_file(CGROUP "/cpu.max", LITTLE_TIME), 0);
+	for (i = 0; i < 10; i++) {
+		usleep(20000);
+		began = now_ns();
+		assert_int_equal(write_list(NEW_LIST), sizeof(NEW_LIST) - 1);
+		assert_true(now_ns() - began < PROMISED * UINT64_C(1000000000));
+	}
 }
 
 /* A list that is cleared is a new list, too. */
