@@ -122,9 +122,16 @@ dist:
 	@mkdir -p build
 	git archive --prefix=msr-safe-$(RELEASE)/ -o build/msr-safe-$(RELEASE).tar.gz HEAD
 
+RPMBUILD := rpmbuild -ba --define "_topdir $(CURDIR)/build/rpm" \
+	--define "_sourcedir $(CURDIR)/build"
 rpm: dist
-	rpmbuild -ba --define "_topdir $(CURDIR)/build/rpm" --define "_sourcedir $(CURDIR)/build" \
-		$(RPMFLAGS) packaging/rpm/msr-safe.spec
+	$(RPMBUILD) $(RPMFLAGS) packaging/rpm/msr-safe.spec
+
+# The kernel that rpm-kmod builds for
+KVERSION ?= $(shell uname -r)
+rpm-kmod: dist
+	cp packaging/rpm/msr-safe-kmod.files build
+	$(RPMBUILD) --define "kernel_version $(KVERSION)" $(RPMFLAGS) packaging/rpm/msr-safe-kmod.spec
 
 .PHONY: programs install uninstall modules_install sign dkms-source dkms-install dkms-uninstall \
-	dist rpm always
+	dist rpm rpm-kmod always

@@ -16,10 +16,11 @@ check()
 	result $? "$1 is of $version" "it says $2"
 }
 
-plan 4
+plan 5
 check dkms.conf "$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)"
-check packaging/rpm/msr-safe.spec \
-	"$(sed -n 's/^Version: *//p' packaging/rpm/msr-safe.spec)"
+for spec in packaging/rpm/*.spec; do
+	check "$spec" "$(sed -n 's/^Version: *//p' "$spec")"
+done
 check debian/changelog "$(sed -n '1s/.*(\([0-9.]*\).*/\1/p' debian/changelog)"
 check CHANGELOG.md "$(sed -n 's/^## \([0-9.]*\)$/\1/p' CHANGELOG.md | head -n 1)"
 finish
