@@ -170,7 +170,7 @@ static void free_users(void)
 	write_file(CGROUP "/cpu.weight", "100");
 	write_file(BUSY_CGROUP "/cpu.weight", "1");
 	for (i = 0; i < nr_children; i++)
-		kill(children[i], SIGCONT);
+		kill(children[i], i < NR_USERS ? SIGCONT : SIGKILL);
 }
 
 static int end_world(void **state)
