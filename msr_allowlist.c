@@ -9,14 +9,14 @@
  * SRCU. So one whole list applies to an access, and after the write nothing is
  * executed that only the old list allowed.
  *
- * A single access on the caller's CPU holds off interrupts instead, for which the
- * writer waits by an interrupt.
+ * A single access on the caller's CPU holds off interrupts instead. The writer waits for
+ * it with msr_exec_barrier(), which interrupts each CPU once.
  *
  * A user can delay its own accesses without limit, for example in a cgroup with a
  * small quota. So the writer waits for SRCU no longer than GRACE. Then it cuts the old
  * list: a visit of msr_exec.c looks, with interrupts off, whether its list is cut, and
- * an interrupt to each CPU waits for the visits in progress. A fatal signal ends the
- * wait, but not the new list. Writers publish one after the other, under publish_lock.
+ * msr_exec_barrier() waits for the visits in progress. A fatal signal ends the wait for
+ * SRCU, but not the new list. Writers publish one after the other, under publish_lock.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
