@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# awk -f generate.awk -v dir=DIRECTORY groups models registers
+# awk -f models.awk -f generate.awk -v dir=DIRECTORY groups models registers
 #
 # Writes the list of each model of `models` to DIRECTORY. Masks stay strings: an awk
 # has no 64-bit numbers.
 
 BEGIN {
-	FS = "  +"
 	digits = "0123456789ABCDEF"
 }
 
@@ -19,19 +18,12 @@ FILENAME ~ /groups$/ {
 	next
 }
 
-FILENAME ~ /models$/ {
-	model[++models] = $1
-	tags[$1] = " " $1 " " $2 " "
-	name[$1] = $3
-	next
-}
-
 {
-	if (NF != 9) {
-		printf "%s:%d: %d columns, not 9\n", FILENAME, FNR, NF > "/dev/stderr"
+	if (NF != 10) {
+		printf "%s:%d: %d columns, not 10\n", FILENAME, FNR, NF > "/dev/stderr"
 		exit failed = 1
 	}
-	add_register($1, $2, $3, $4, $5, $6, $7, $9)
+	add_register($1, $2, $3, $4, $5, $6, $8, $10 ($9 == "-" ? " (no public source)" : ""))
 }
 
 END {
@@ -79,19 +71,6 @@ function add_register(addresses, title, models, scope, on, site, group, what,
 	}
 }
 
-# Whether a model has any of the tags, and none of those after a -
-function has(model, wanted,    n, term, i, found)
-{
-	n = split(wanted, term, " ")
-	for (i = 1; i <= n; i++) {
-		if (term[i] ~ /^-/ && index(tags[model], " " substr(term[i], 2) " "))
-			return 0
-		if (index(tags[model], " " term[i] " "))
-			found = 1
-	}
-	return found
-}
-
 function entry(r, mask)
 {
 	return sprintf("%s 0x%s # %-27s %-7s  %s", address[r],
@@ -105,8 +84,8 @@ function write_list(model, file,    r, g, begun, above)
 	print "# " name[model] ": family " substr(model, 1, 2) "h, model " substr(model, 4) "h" > file
 	print "#" > file
 	if (has(model, "part")) {
-		print "# The documentation of this very model was not at hand: these are only registers that" > file
-		print "# are architectural, or that its whole line has." > file
+		print "# No public manual covers this model: these are only registers that are architectural," > file
+		print "# that its whole line has, or that a public source names for it." > file
 		print "#" > file
 	}
 	print "# Which of these registers a machine has, processor and firmware decide together;" > file

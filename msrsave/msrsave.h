@@ -10,6 +10,7 @@
 #include "../lib/cpus.h"
 #include "../lib/devices.h"
 #include "../lib/version.h"
+#include "kinds.h"
 
 /* How msrsave ends */
 enum {
@@ -24,6 +25,7 @@ struct options {
 	bool restore;
 	bool dry_run;
 	bool force;
+	bool all; /* registers that only log, too */
 	bool quiet;
 	bool verbose;
 	bool some_cpus; /* those of @cpus alone */
@@ -49,6 +51,12 @@ void node_close(struct node *node);
 
 /* The name of this host, printable; @name has 65 bytes. */
 void node_name(char *name);
+
+/* Whether a cpufreq driver sets the frequency of a CPU */
+bool cpufreq_active(unsigned int cpu);
+
+/* Whether the value of a register, if it can be written, is one to save and restore */
+bool is_saved(const struct options *options, uint32_t msr);
 
 int save(const struct options *options);
 int restore(const struct options *options);

@@ -4,6 +4,7 @@
  */
 
 #include <err.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,19 @@ void node_close(struct node *node)
 {
 	allowlist_free(&node->list);
 	close(node->batch);
+}
+
+bool cpufreq_active(unsigned int cpu)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/cpufreq/scaling_driver", cpu);
+	return access(path, F_OK) == 0;
+}
+
+bool is_saved(const struct options *options, uint32_t msr)
+{
+	return options->all || kind_of(msr) != KIND_LOG;
 }
 
 void node_name(char *name)

@@ -21,8 +21,8 @@ static void help(void)
 	       "\n"
 	       " -r, --restore     restore from FILE\n"
 	       " -n, --dry-run     with -r: print what would change, change nothing\n"
-	       " -f, --force       with -r: accept a file from another host, or one made under\n"
-	       "                   another allowlist: restore what both lists allow\n"
+	       " -f, --force       with -r: accept a file from another host\n"
+	       " -a, --all         include registers that only log events\n"
 	       " -c, --cpus LIST   these CPUs only, as in 0-3,8,10-20:2\n"
 	       " -q, --quiet       no warnings, errors only\n"
 	       " -v, --verbose     print what is saved, or what changes\n"
@@ -48,20 +48,16 @@ static int wrong(const char *why, const char *what)
 int parse_argv(struct options *options, int argc, char *argv[])
 {
 	static const struct option longs[] = {
-		{ "restore", no_argument, NULL, 'r' },
-		{ "dry-run", no_argument, NULL, 'n' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "cpus", required_argument, NULL, 'c' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+		{ "restore", no_argument, NULL, 'r' },	  { "dry-run", no_argument, NULL, 'n' },
+		{ "force", no_argument, NULL, 'f' },	  { "all", no_argument, NULL, 'a' },
+		{ "cpus", required_argument, NULL, 'c' }, { "quiet", no_argument, NULL, 'q' },
+		{ "verbose", no_argument, NULL, 'v' },	  { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	  { NULL, 0, NULL, 0 },
 	};
 	int option;
 
 	memset(options, 0, sizeof(*options));
-	while ((option = getopt_long(argc, argv, "rnfc:qvhV", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "rnfac:qvhV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'r':
 			options->restore = true;
@@ -71,6 +67,9 @@ int parse_argv(struct options *options, int argc, char *argv[])
 			break;
 		case 'f':
 			options->force = true;
+			break;
+		case 'a':
+			options->all = true;
 			break;
 		case 'c':
 			options->some_cpus = true;

@@ -13,67 +13,52 @@
 #include "state.h"
 #include "targets.h"
 
-/* Tells in what the list in force differs from the one saved. Returns whether it does. */
-static bool report_list_changes(const struct allowlist *saved, const struct allowlist *in_force)
+/* A node has the same name with its domain and without. */
+static bool same_host(const char *one, const char *other)
 {
-	const struct msr_allowlist_entry *entry, *other;
-	bool differ = false;
-	size_t i;
+	size_t len = strcspn(one, ".");
 
-	for (i = 0; i < saved->count; i++) {
-		entry = &saved->entries[i];
-		other = allowlist_find(in_force, entry->msr);
-		if (other && other->wmask == entry->wmask)
-			continue;
-		differ = true;
-		if (other)
-			warnx("0x%08" PRIX32 ": writable were bits 0x%016llX, and are 0x%016llX",
-			      entry->msr, entry->wmask, other->wmask);
-		else
-			warnx("0x%08" PRIX32 ": was listed, and is not", entry->msr);
-	}
-	for (i = 0; i < in_force->count; i++) {
-		entry = &in_force->entries[i];
-		if (!allowlist_find(saved, entry->msr)) {
-			warnx("0x%08" PRIX32 ": is listed, and was not", entry->msr);
-			differ = true;
-		}
-	}
-	return differ;
+	return len == strcspn(other, ".") && memcmp(one, other, len) == 0;
 }
 
-/* Whether the file was saved here, under the list that is in force; says if not. */
-static bool is_fit(const struct options *options, const struct state *state,
-		   const struct node *node)
+/* Whether the file was saved here; says if not. */
+static bool is_fit(const struct options *options, const struct state *state)
 {
-	bool fit = true;
 	char host[65];
 
 	node_name(host);
-	if (strcmp(host, state->host) != 0) {
-		warnx("%s: it was saved on the host %s, and this is %s", options->file, state->host,
-		      host);
-		fit = false;
-	}
-	if (report_list_changes(&state->list, &node->list)) {
-		warnx("%s: it was saved under another allowlist", options->file);
-		fit = false;
-	}
-	return fit;
+	if (same_host(host, state->host))
+		return true;
+	warnx("%s: it was saved on the host %s, and this is %s", options->file, state->host, host);
+	return false;
+}
+
+/* Says which bits were saved that the list in force no longer lets be written. */
+static void say_lost(const struct msr_allowlist_entry *saved,
+		     const struct msr_allowlist_entry *in_force)
+{
+	uint64_t lost = saved->wmask & ~(in_force ? in_force->wmask : 0);
+
+	if (lost)
+		warnx("0x%08" PRIX32 ": the list has bits 0x%016" PRIX64
+		      " no longer writable: not restored",
+		      (uint32_t)saved->msr, lost);
 }
 
 /*
  * What of the state can be restored on these CPUs. Returns 0, or -1 with errno set;
- * *@forbidden is whether bits were saved of which the list in force lets none or not
- * all be written.
+ * *@forbidden is whether bits were saved that the list in force does not let be written:
+ * each such register is named.
  */
-static int choose_targets(struct targets *targets, const struct state *state,
-			  const struct allowlist *in_force, const struct cpus *cpus,
-			  bool *forbidden)
+static int choose_targets(const struct options *options, struct targets *targets,
+			  const struct state *state, const struct allowlist *in_force,
+			  const struct cpus *cpus, bool *forbidden)
 {
 	const struct msr_allowlist_entry *entry = NULL, *saved = state->list.entries;
 	const struct state_value *value;
-	uint64_t mask = 0;
+	enum kind kind = KIND_UNKNOWN;
+	bool begun = false, wanted = false;
+	uint64_t mask;
 
 	*forbidden = false;
 	if (targets_alloc(targets, state->count))
@@ -81,16 +66,25 @@ static int choose_targets(struct targets *targets, const struct state *state,
 	for (value = state->values; value < state->values + state->count; value++) {
 		if (value->absent || !cpus_has(cpus, value->cpu))
 			continue;
-		while (saved->msr != value->msr)
-			saved++;
-		if (!entry || entry->msr != value->msr)
+		if (!begun || saved->msr != value->msr) {
+			begun = true;
+			while (saved->msr != value->msr)
+				saved++;
 			entry = allowlist_find(in_force, value->msr);
+			kind = kind_of(value->msr);
+			wanted = is_saved(options, value->msr);
+			if (wanted)
+				say_lost(saved, entry);
+		}
+		if (!wanted)
+			continue;
 		mask = entry ? entry->wmask & saved->wmask : 0;
 		*forbidden |= mask != saved->wmask;
 		if (mask)
 			targets->all[targets->count++] = (struct target){
 				.msr = value->msr,
 				.cpu = value->cpu,
+				.kind = kind,
 				.mask = mask,
 				.want = value->value & mask,
 			};
@@ -99,7 +93,8 @@ static int choose_targets(struct targets *targets, const struct state *state,
 }
 
 /* Names what could not be read when it was saved. Returns whether there is such. */
-static bool report_unsaved(const struct state *state, const struct cpus *cpus)
+static bool report_unsaved(const struct options *options, const struct state *state,
+			   const struct cpus *cpus)
 {
 	struct report unsaved = { .stream = stderr, .prefix = "msrsave: " };
 	const struct state_value *value = state->values, *end = value + state->count;
@@ -108,7 +103,7 @@ static bool report_unsaved(const struct state *state, const struct cpus *cpus)
 
 	for (entry = state->list.entries; entry < state->list.entries + state->list.count;
 	     entry++) {
-		if (entry->wmask == 0)
+		if (entry->wmask == 0 || !is_saved(options, entry->msr))
 			continue;
 		for_each_cpu_of(cpu, cpus) {
 			while (value < end && value->msr == entry->msr && value->cpu < cpu)
@@ -160,6 +155,8 @@ static int restore_targets(const struct options *options, struct targets *target
 	}
 	if (options->verbose)
 		targets_print_counters(targets);
+	if (!options->quiet)
+		targets_report_contended(targets);
 	failed = targets_report_errors(targets);
 	failed |= targets_report_untaken(targets);
 	return failed ? SOME_FAILED : ALL_DONE;
@@ -211,17 +208,18 @@ static int restore_state(const struct options *options, const struct state *stat
 	int status;
 
 	/* Forced, what it says is a warning. */
-	if (!(options->force && options->quiet) && !is_fit(options, state, node) && !options->force)
+	if (!(options->force && options->quiet) && !is_fit(options, state) && !options->force)
 		return NOTHING_DONE;
 	partly = choose_cpus(options, state, node, &cpus);
 	if (cpus_empty(&cpus))
 		return NOTHING_DONE;
-	partly |= report_unsaved(state, &cpus);
-	if (choose_targets(&targets, state, &node->list, &cpus, &forbidden)) {
+	partly |= report_unsaved(options, state, &cpus);
+	if (choose_targets(options, &targets, state, &node->list, &cpus, &forbidden)) {
 		warn("%s", options->file);
 		return NOTHING_DONE;
 	}
-	status = restore_targets(options, &targets, node);
+	status = forbidden && targets.count == 0 ? NOTHING_DONE :
+						   restore_targets(options, &targets, node);
 	targets_free(&targets);
 	if (status != NOTHING_DONE)
 		partly |= report_latecomers(options, node);

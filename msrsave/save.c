@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Saving: every register with a writable bit, of every CPU, in one reading.
+ * Saving: every register with a writable bit, but logs, of every CPU, in one reading.
  */
 
 #include <err.h>
@@ -14,20 +14,26 @@
 #include "report.h"
 #include "state.h"
 
-static size_t count_writable(const struct allowlist *list)
+static bool to_save(const struct options *options, const struct msr_allowlist_entry *entry)
+{
+	return entry->wmask != 0 && is_saved(options, entry->msr);
+}
+
+static size_t count_to_save(const struct options *options, const struct allowlist *list)
 {
 	size_t i, count = 0;
 
 	for (i = 0; i < list->count; i++)
-		count += list->entries[i].wmask != 0;
+		count += to_save(options, &list->entries[i]);
 	return count;
 }
 
 /* A reading of each register for each CPU, in the order that the file has them in */
-static struct msr_batch_op *make_readings(const struct allowlist *list, const struct cpus *cpus,
+static struct msr_batch_op *make_readings(const struct options *options,
+					  const struct allowlist *list, const struct cpus *cpus,
 					  size_t *count)
 {
-	size_t most = count_writable(list) * cpus_count(cpus), i;
+	size_t most = count_to_save(options, list) * cpus_count(cpus), i;
 	struct msr_batch_op *ops;
 	unsigned int cpu;
 
@@ -40,7 +46,7 @@ static struct msr_batch_op *make_readings(const struct allowlist *list, const st
 	if (!ops)
 		return NULL;
 	for (i = 0; i < list->count; i++) {
-		if (list->entries[i].wmask == 0)
+		if (!to_save(options, &list->entries[i]))
 			continue;
 		for_each_cpu_of(cpu, cpus)
 			ops[(*count)++] = (struct msr_batch_op){
@@ -133,13 +139,13 @@ static void describe(struct state *state)
 }
 
 /* Reads all registers of state->cpus, and of state->list. */
-static int read_state(struct state *state, int batch)
+static int read_state(const struct options *options, struct state *state, int batch)
 {
 	struct cpus left;
 	struct msr_batch_op *ops;
 	size_t count, failed;
 
-	ops = make_readings(&state->list, &state->cpus, &count);
+	ops = make_readings(options, &state->list, &state->cpus, &count);
 	state->values = ops ? calloc(count + 1, sizeof(*state->values)) : NULL;
 	if (!state->values) {
 		warn("the values of the registers");
@@ -189,10 +195,10 @@ static int save_node(const struct options *options, struct node *node, struct st
 	if (cpus_empty(&state->cpus))
 		return NOTHING_DONE;
 
-	if (count_writable(&state->list) == 0 && !options->quiet)
-		warnx("%s: Warning: it lets nothing be written: there is nothing to save",
+	if (count_to_save(options, &state->list) == 0 && !options->quiet)
+		warnx("%s: Warning: no register that can be saved is writable: there is nothing to save",
 		      ALLOWLIST_PATH);
-	status = read_state(state, node->batch);
+	status = read_state(options, state, node->batch);
 	if (status == NOTHING_DONE)
 		return status;
 	if (cpus_empty(&state->cpus))

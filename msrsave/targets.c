@@ -68,14 +68,23 @@ static bool watched(const struct target *target)
 
 /*
  * A counter that runs on is not expected to hold what was written to it. A register
- * is taken for one if its bits are the lowest, without a gap, and not fewer than any
- * counter has, and if, after it was written, it was only ever seen to go up, and did.
+ * that the table of kinds does not have is taken for one if its bits are the lowest,
+ * without a gap, and not fewer than any counter has, and if, after it was written, it
+ * was only ever seen to go up, and did.
  */
 static bool counts(const struct target *target)
 {
-	return differs(target) && target->watched && target->mask >= COUNTER_MASK &&
-	       (target->mask & (target->mask + 1)) == 0 && target->moved && !target->fell &&
-	       ahead(target) <= target->mask / 2;
+	if (target->kind == KIND_COUNTER)
+		return differs(target);
+	return target->kind == KIND_UNKNOWN && differs(target) && target->watched &&
+	       target->mask >= COUNTER_MASK && (target->mask & (target->mask + 1)) == 0 &&
+	       target->moved && !target->fell && ahead(target) <= target->mask / 2;
+}
+
+/* The kernel is expected to write the register as well. */
+static bool contended(const struct target *target)
+{
+	return target->kind == KIND_KERNEL && differs(target) && cpufreq_active(target->cpu);
 }
 
 /* What is written: other bits than those to be restored stay as they are. */
@@ -158,7 +167,7 @@ static int watch(struct targets *targets, int batch)
 	int i;
 
 	for_each_target(target, targets) {
-		target->watched = differs(target);
+		target->watched = target->kind == KIND_UNKNOWN && differs(target);
 		target->moved = false;
 		target->fell = false;
 		any |= target->watched;
@@ -222,13 +231,27 @@ bool targets_report_errors(const struct targets *targets)
 	return errors.lines > 0;
 }
 
+void targets_report_contended(const struct targets *targets)
+{
+	struct report contentions = { .stream = stderr, .prefix = "msrsave: Warning: " };
+	const struct target *target;
+
+	for_each_target(target, targets)
+		if (contended(target))
+			report(&contentions, target->msr, target->cpu,
+			       "the cpufreq driver writes it too: 0x%016" PRIX64
+			       " was written, 0x%016" PRIX64 " is read",
+			       target->want, target->now & target->mask);
+	report_end(&contentions);
+}
+
 bool targets_report_untaken(const struct targets *targets)
 {
 	struct report untaken = { .stream = stderr, .prefix = "msrsave: " };
 	const struct target *target;
 
 	for_each_target(target, targets)
-		if (differs(target) && !counts(target))
+		if (differs(target) && !counts(target) && !contended(target))
 			report(&untaken, target->msr, target->cpu,
 			       "bits 0x%016" PRIX64 " did not take: 0x%016" PRIX64
 			       " was written, 0x%016" PRIX64 " is read",

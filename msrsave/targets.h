@@ -15,6 +15,7 @@
 struct target {
 	uint32_t msr;
 	uint16_t cpu;
+	enum kind kind;
 	bool watched; /* still differed after the last write */
 	bool moved; /* changed between two readings after the last write */
 	bool fell; /* and not upwards */
@@ -49,6 +50,9 @@ int targets_write(struct targets *targets, int batch);
 /* Print what is, or would be, written; what was written and is a counter that runs on. */
 void targets_print_changes(const struct targets *targets);
 void targets_print_counters(const struct targets *targets);
+
+/* Warn of what does not hold since the kernel writes it as well: no failure. */
+void targets_report_contended(const struct targets *targets);
 
 /* Tell what could not be accessed, or did not take. Return whether there was any. */
 bool targets_report_errors(const struct targets *targets);

@@ -65,13 +65,14 @@ build/unit/test_power: WRAPPED += open fopen ioctl clock_gettime clock_nanosleep
 build/unit/test_options: msrsave/options.c $(LIB)
 build/unit/test_msrsave: $(MSRSAVE)
 build/unit/test_msrsave: WRAPPED += batch_open batch_run allowlist_read cpus_online \
-	fsync gethostname nanosleep
+	cpufreq_active fsync gethostname nanosleep processor_id_here
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(LIB)
 build/unit/test_state: WRAPPED += fsync read rename write
 build/unit/test_lists build/unit/test_live: CPPFLAGS += -Ilib/shim
 build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) $(TABLE)
 build/unit/test_live: $(ALLOWLIST_TOOL)
-build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read cpus_online open write
+build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read cpus_online open \
+	processor_id_here write
 build/unit/%: test/unit/%.c test/unit/unit.h $(LIB_HEADERS) \
 		$(wildcard msrsave/*.h allowlists/msr-allowlist/*.h)
 	@mkdir -p $(@D)

@@ -174,7 +174,7 @@ static const char *other_writers(const struct reg *reg)
 {
 	if (strcmp(reg->scope, "thread") != 0)
 		return "other CPUs that share the register";
-	if (strcmp(reg->group, "counters") == 0)
+	if (strncmp(reg->group, "counters", strlen("counters")) == 0)
 		return "perf, which writes in interrupts that cannot be masked";
 	return NULL;
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "../../lib/processor.h"
 #include "list.h"
 #include "tables.h"
 
@@ -45,9 +46,8 @@ int command_probe(const struct options *options);
 /* Says what is wrong with the command line. Returns USAGE. */
 int wrong_usage(const char *why, const char *what);
 
-/* The processor of a maker, intel or amd, with that in EAX of CPUID 1 */
-struct processor processor_of(const struct tables *tables, const char *maker,
-			      unsigned int signature);
+/* The processor that CPUID names so */
+struct processor processor_of(const struct tables *tables, struct processor_id id);
 
 /* The processor that this runs on */
 struct processor processor_here(const struct tables *tables);

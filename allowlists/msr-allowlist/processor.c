@@ -3,50 +3,27 @@
  * Processors: this one, and those that have a name.
  */
 
-#include <cpuid.h>
 #include <string.h>
 
 #include "msr-allowlist.h"
 
-/* Families and models are the makers' own: another maker's may have the same. */
-static const char *maker(void)
-{
-	unsigned int eax, text[4] = { 0 };
-
-	if (!__get_cpuid(0, &eax, &text[0], &text[2], &text[1]))
-		return "";
-	if (memcmp(text, "GenuineIntel", 12) == 0)
-		return "intel";
-	if (memcmp(text, "AuthenticAMD", 12) == 0)
-		return "amd";
-	return "";
-}
-
-struct processor processor_of(const struct tables *tables, const char *maker,
-			      unsigned int signature)
+struct processor processor_of(const struct tables *tables, struct processor_id id)
 {
 	struct processor processor = {
-		.family = signature >> 8 & 0xf,
-		.model = signature >> 4 & 0xf,
+		.family = id.family,
+		.model = id.model,
+		.known = tables_model(tables, id.family, id.model),
 	};
 
-	if (processor.family == 6 || processor.family == 15)
-		processor.model += signature >> 12 & 0xf0;
-	if (processor.family == 15)
-		processor.family += signature >> 20 & 0xff;
-	processor.known = tables_model(tables, processor.family, processor.model);
-	if (processor.known && !model_has(processor.known, maker))
+	/* Families and models are the makers' own: another maker's may have the same. */
+	if (processor.known && !model_has(processor.known, id.maker))
 		processor.known = NULL;
 	return processor;
 }
 
 struct processor processor_here(const struct tables *tables)
 {
-	unsigned int eax, ebx, ecx, edx;
-
-	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
-		return (struct processor){ 0 };
-	return processor_of(tables, maker(), eax);
+	return processor_of(tables, processor_id_here());
 }
 
 /* Reads one or two hexadecimal digits, and moves *@text past them. Returns how many. */

@@ -111,22 +111,33 @@ static bool groups_exist(const struct options *options)
 	return true;
 }
 
-/* Whether the site has decided for a register, so that its entry is the commented one */
-static bool decided(const struct options *options, const struct model *model, uint32_t msr)
+/*
+ * The row of a register that the site has decided for, so that its commented entry counts;
+ * of more groups than one, the last. NULL if there is none.
+ */
+static const struct reg *decided(const struct options *options, const struct model *model,
+				 uint32_t msr)
 {
-	const struct reg *reg = tables_reg(&options->tables, model, msr, NULL);
+	const struct reg *reg = NULL, *last = NULL;
 
-	return reg && reg->offered && chosen(options->with, reg->group);
+	while ((reg = tables_reg(&options->tables, model, msr, reg)))
+		if (reg->offered && chosen(options->with, reg->group))
+			last = reg;
+	return last;
 }
 
 static void print_line(const struct options *options, const struct model *model, const char *line)
 {
 	bool commented = strncmp(line, "# 0x", 4) == 0;
+	const struct reg *reg = NULL;
+	uint64_t mask;
 	uint32_t msr;
 
-	if (sscanf(line + 2 * commented, "0x%8" SCNx32, &msr) != 1 || !decided(options, model, msr))
+	if (sscanf(line + 2 * commented, "0x%8" SCNx32 " %" SCNx64, &msr, &mask) == 2)
+		reg = decided(options, model, msr);
+	if (!reg || (commented && (mask & ~reg->site)))
 		fputs(line, stdout);
-	else if (commented)
+	else if (commented && mask == reg->site)
 		fputs(line + 2, stdout);
 }
 

@@ -9,7 +9,7 @@
 #include "../../lib/array.h"
 #include "tables.h"
 
-#define MOST_COLUMNS 9
+#define MOST_COLUMNS 10
 
 /* A line of a table: where it is, and its columns */
 struct row {
@@ -132,8 +132,8 @@ static int add_reg(struct tables *tables, const struct row *row)
 {
 	struct reg reg = { 0 }, *added;
 
-	if (row->count != 9)
-		return wrong(row, "not 9 columns");
+	if (row->count != 10)
+		return wrong(row, "not 10 columns");
 	if (!parse_addresses(row->columns[0], &reg.at))
 		return wrong(row, "not an address, nor a range of them");
 	if (!parse_choice(row->columns[4], &reg.listed, &reg.on) ||
@@ -145,8 +145,8 @@ static int add_reg(struct tables *tables, const struct row *row)
 	added->name = copy(row->columns[1]);
 	added->models = copy(row->columns[2]);
 	added->scope = copy(row->columns[3]);
-	added->group = copy(row->columns[6]);
-	added->what = copy(row->columns[8]);
+	added->group = copy(row->columns[7]);
+	added->what = copy(row->columns[9]);
 	return 0;
 }
 

@@ -287,22 +287,33 @@ TEST(a_file_of_another_host_is_refused_unless_forced, prepare, NULL)
 	assert_filled(0, 3);
 }
 
-TEST(a_file_of_another_list_restores_what_both_allow_if_forced, prepare, NULL)
+TEST(what_a_list_has_lost_is_named_and_the_rest_restored, prepare, NULL)
 {
 	uint64_t both = 0xFF0000;
 
 	assert_int_equal(RUN(STATE_PATH), 0);
+	fill(1);
 	load_list("0x402 0xffffffffffffffff\n0x406 0x0000000000ff00ff\n0x40a 0\n0x40e 0xff\n");
-	assert_refused("it was saved under another allowlist");
-	assert_said(
-		"0x00000406: writable were bits 0x00000000FFFF0000, and are 0x0000000000FF00FF\n");
-	assert_said("0x0000040E: is listed, and was not\n");
-	assert_said("0x000006E1: was listed, and is not\n");
-	assert_int_equal(RUN("-rf", STATE_PATH), 1);
+	assert_int_equal(RUN("-r", STATE_PATH), 1);
+	assert_said("0x00000406: the list has bits 0x00000000FF000000 no longer writable: "
+		    "not restored\n");
+	assert_said("0x000006E1: the list has bits ");
 	assert_filled(0, 3);
 	assert_int_equal(peek(1, STORE_B),
 			 (value_of(0, STORE_B, 1) & both) | (value_of(1, STORE_B, 1) & ~both));
 	assert_int_equal(peek(1, STORE_D), value_of(1, STORE_D, 1));
+}
+
+TEST(a_list_that_grew_restores_all, prepare, NULL)
+{
+	load_list("0x402 0xffffffffffffffff\n");
+	assert_int_equal(RUN(STATE_PATH), 0);
+	fill(1);
+	load_the_list(NULL);
+	assert_int_equal(RUN("-r", STATE_PATH), 0);
+	assert_silent();
+	assert_int_equal(peek(2, STORE_A), value_of(0, STORE_A, 2));
+	assert_int_equal(peek(2, STORE_B), value_of(1, STORE_B, 2));
 }
 
 TEST(closed_streams_do_not_become_the_file, prepare, NULL)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The lists, and the module's table of registers to warn about, that are committed are
-# those that the tables make, with any awk. Prints TAP.
+# The lists, the module's table of registers to warn about and msrsave's of kinds that are
+# committed are those that the tables make, with any awk. Prints TAP.
 # shellcheck disable=SC2016,SC2317	# sed scripts; functions that are called by name
 set -u
 
@@ -16,9 +16,9 @@ made()
 {
 	rm -rf "$work/made" "$work/allowlists"
 	mkdir "$work/made" "$work/allowlists"
-	cp -r allowlists/generate* allowlists/takeover.awk allowlists/former-name "$work/allowlists"
+	cp -r allowlists/generate* allowlists/*.awk allowlists/former-name "$work/allowlists"
 	cp -r "${2-allowlists/tables}" "$work/allowlists/tables"
-	AWK=$1 "$work/allowlists/generate" "$work/made" "$work/made/msr_takeover.c"
+	AWK=$1 "$work/allowlists/generate" "$work/made" "$work/made/msr_takeover.c" "$work/made/kinds.c"
 }
 
 # as_committed: what is in $work/made
@@ -29,7 +29,8 @@ as_committed()
 	while read -r list; do
 		diff -u "allowlists/$list" "$work/made/$list" || return 1
 	done < "$work/tree"
-	diff -u msr_takeover.c "$work/made/msr_takeover.c"
+	diff -u msr_takeover.c "$work/made/msr_takeover.c" &&
+		diff -u msrsave/kinds.c "$work/made/kinds.c"
 }
 
 former_names_are_links()
@@ -54,11 +55,15 @@ differs()
 
 changes_are_noticed()
 {
+	cp -r allowlists/tables "$work/no-kind"
+	sed -i '/^0x19C /s/  log  /  sate  /' "$work/no-kind/registers"
 	differs denied '/^0xC0000080 /d' &&
 		differs denied '$a 0x12345  all  all  memory  NEW' &&
 		differs denied '$a 0x12345  0x1  all  takeover  NEW' &&
 		! differs denied '$a 0x12345  all  all  identity  NEW' &&
-		differs registers '/^0x199 /d'
+		differs registers '/^0x199 /d' &&
+		differs registers '/^0x19C /s/  log  /  state  /' &&
+		! made awk "$work/no-kind" 2> /dev/null
 }
 
 plan 6

@@ -12,11 +12,12 @@
 #include "unit.h"
 #include "../../msrsave/msrsave.h"
 #include "../../msrsave/state.h"
+#include "../../lib/processor.h"
 
 #define MOST_CPUS 65536
 #define MOST_REGISTERS 512
 
-enum kind {
+enum conduct {
 	PLAIN, /* holds what is written */
 	ABSENT, /* on CPUs from @limit on */
 	COUNTER, /* goes up with each reading */
@@ -25,6 +26,7 @@ enum kind {
 	STUCK, /* bits of @limit cannot be changed */
 	CLAMPED, /* to @limit, after it has once been read */
 	RETURNING, /* is as it should be at every other reading after a pause */
+	LOG, /* a write only clears bits */
 	TOGGLING, /* bit 0 with each pause, @limit set: somebody fights for it */
 	DEPENDENT, /* takes writes only while bit 0 of register @limit is set */
 	FAULTING, /* a write faults */
@@ -34,7 +36,7 @@ enum kind {
 
 struct fake {
 	uint32_t msr;
-	enum kind kind;
+	enum conduct kind;
 	uint64_t mask, limit;
 	uint64_t *values; /* one of each CPU */
 };
@@ -47,7 +49,8 @@ static struct {
 	unsigned int batches, pauses, writes, fsyncs;
 	unsigned int failing_batch, leaving_batch, coming_batch, changing_batch, failing_fsync;
 	int failure;
-	bool no_batch, no_list, no_online;
+	bool no_batch, no_list, no_online, cpufreq;
+	struct processor_id processor;
 } node;
 
 static char folder[] = "/tmp/test_msrsave.XXXXXX", path[64];
@@ -62,7 +65,7 @@ static struct fake *find(uint32_t msr)
 	return NULL;
 }
 
-static struct fake *add_register(uint32_t msr, uint64_t mask, enum kind kind, uint64_t limit)
+static struct fake *add_register(uint32_t msr, uint64_t mask, enum conduct kind, uint64_t limit)
 {
 	struct fake *fake = &node.registers[node.count++];
 
@@ -99,6 +102,19 @@ int __wrap_cpus_online(struct cpus *set)
 	*set = node.online;
 	errno = EPROTO;
 	return node.no_online ? -1 : 0;
+}
+
+struct processor_id __wrap_processor_id_here(void);
+struct processor_id __wrap_processor_id_here(void)
+{
+	return node.processor;
+}
+
+bool __wrap_cpufreq_active(unsigned int cpu);
+bool __wrap_cpufreq_active(unsigned int cpu)
+{
+	(void)cpu;
+	return node.cpufreq;
 }
 
 int __wrap_gethostname(char *name, size_t size);
@@ -184,6 +200,9 @@ static int write_fake(struct fake *fake, unsigned int cpu, uint64_t value)
 	case RETURNING:
 		value = 0x10;
 		break;
+	case LOG:
+		value &= *held;
+		break;
 	case TOGGLING:
 		value |= fake->limit;
 		break;
@@ -241,6 +260,7 @@ static int make_node(void **state)
 	program_invocation_short_name = (char *)"msrsave";
 	memset(&node, 0, sizeof(node));
 	node.host = "node17";
+	node.processor.maker = "";
 	assert_true(cpus_parse(&node.online, "0-3"));
 	add_register(0x199, 0xFFFF, PLAIN, 0);
 	add_register(0x610, 0x00FFFFFF00FFFFFF, PLAIN, 0);
@@ -606,20 +626,57 @@ TEST(a_file_of_another_host_is_refused_unless_forced, make_node, remove_node)
 	assert_int_not_equal(node.writes, 0);
 }
 
-TEST(a_file_of_another_list_is_refused_and_says_how_it_differs, make_node, remove_node)
+TEST(a_host_is_known_by_its_first_label, make_node, remove_node)
 {
+	assert_int_equal(RUN(), 0);
+	node.host = "node17.cluster.example";
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(RUN(), 0);
+	node.host = "node17";
+	assert_int_equal(RUN("-r"), 0);
+	node.host = "node1";
+	assert_int_equal(RUN("-r"), 3);
+	node.host = "node177.cluster.example";
+	assert_int_equal(RUN("-r"), 3);
+}
+
+TEST(a_list_that_lost_nothing_saved_is_no_other, make_node, remove_node)
+{
+	add_register(0x1B0, 0xF, ABSENT, 0);
+	assert_int_equal(RUN("-q"), 0);
+	disturb();
+	add_register(0x1A2, 0, PLAIN, 0); /* more of it is readable, */
+	add_register(0x1A4, 0xF, PLAIN, 0); /* more registers are writable, */
+	node.registers[0].mask = 0xFFFFFF; /* more bits of one, */
+	node.registers[2].msr = 0x11; /* and of what was not saved, less is there, */
+	find(0x1B0)->mask = 0; /* or writable. */
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(node.registers[0].values[3] & 0xFFFF, 0x1003);
+}
+
+TEST(what_a_list_has_lost_is_named_and_the_rest_restored, make_node, remove_node)
+{
+	uint64_t disturbed;
+
 	assert_int_equal(RUN(), 0);
 	disturb();
 	node.registers[0].mask = 0xFF00FF;
 	node.registers[1].msr = 0x611;
+	disturbed = node.registers[0].values[2];
+	assert_int_equal(RUN("-r"), 1);
+	assert_int_equal(lines_of(said), 2);
+	assert_said("0x00000199: the list has bits 0x000000000000FF00 no longer writable: "
+		    "not restored\n");
+	assert_said("0x00000610: the list has bits 0x00FFFFFF00FFFFFF no longer writable: "
+		    "not restored\n");
+	assert_int_equal(node.registers[0].values[2], (disturbed & ~UINT64_C(0xFF)) | 0x02);
+	assert_int_equal(node.writes, 4);
+	/* Nothing is left to restore. */
+	node.registers[0].mask = 0;
 	assert_int_equal(RUN("-r"), 3);
-	assert_int_equal(lines_of(said), 4);
-	assert_said(
-		"0x00000199: writable were bits 0x000000000000FFFF, and are 0x0000000000FF00FF\n");
-	assert_said("0x00000610: was listed, and is not\n");
-	assert_said("0x00000611: is listed, and was not\n");
-	assert_said("/state: it was saved under another allowlist\n");
-	assert_int_equal(node.batches, 0);
+	assert_int_equal(node.writes, 0);
 }
 
 TEST(the_order_of_a_list_is_no_difference, make_node, remove_node)
@@ -632,20 +689,6 @@ TEST(the_order_of_a_list_is_no_difference, make_node, remove_node)
 	node.registers[1] = first;
 	assert_int_equal(RUN("-r"), 0);
 	assert_int_equal(find(0x199)->values[3] & 0xFFFF, 0x1003);
-}
-
-TEST(forced_what_both_lists_allow_is_restored, make_node, remove_node)
-{
-	uint64_t disturbed;
-
-	assert_int_equal(RUN(), 0);
-	disturb();
-	node.registers[0].mask = 0xFF00FF;
-	node.registers[1].msr = 0x611;
-	disturbed = node.registers[0].values[2];
-	assert_int_equal(RUN("-r", "-f"), 1);
-	assert_int_equal(node.registers[0].values[2], (disturbed & ~UINT64_C(0xFF)) | 0x02);
-	assert_int_equal(node.writes, 4);
 }
 
 TEST(a_dry_run_prints_what_would_change_and_changes_nothing, make_node, remove_node)
@@ -680,6 +723,113 @@ TEST(a_counter_that_runs_on_is_no_error, make_node, remove_node)
 	assert_printed("0x000000E7, CPUs 0-3: restored, and counts on\n");
 	assert_printed("0x000000E8, CPUs 0-3: restored, and counts on\n");
 	assert_true(find(0xE7)->values[0] < 100000);
+}
+
+static void be(const char *maker, unsigned int family, unsigned int model)
+{
+	node.processor = (struct processor_id){ maker, family, model };
+}
+
+TEST(a_log_is_neither_saved_nor_restored, make_node, remove_node)
+{
+	struct state state;
+
+	be("intel", 6, 0x55);
+	add_register(0x19C, 0xAAA, LOG, 0)->values[1] = 0x88832800;
+	assert_int_equal(RUN(), 0);
+	state = load();
+	assert_int_equal(state.count, 2 * 4);
+	state_free(&state);
+	disturb();
+	find(0x19C)->values[1] = 0; /* as the job may */
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	/* The other way about: set anew since */
+	find(0x19C)->values[2] = 0x800;
+	assert_int_equal(RUN("-r"), 0);
+	assert_int_equal(find(0x19C)->values[2], 0x800);
+	assert_string_equal(said, "");
+}
+
+TEST(with_all_a_log_is_saved_and_restored, make_node, remove_node)
+{
+	be("intel", 6, 0x55);
+	add_register(0x19C, 0xAAA, LOG, 0)->values[1] = 0x800;
+	assert_int_equal(RUN("--all"), 0);
+	find(0x19C)->values[0] = 0x20;
+	assert_int_equal(RUN("-r", "-v"), 0);
+	assert_int_equal(find(0x19C)->values[0], 0x20);
+	assert_int_equal(RUN("-r", "-a"), 0);
+	assert_int_equal(find(0x19C)->values[0], 0);
+	find(0x19C)->values[1] = 0;
+	assert_int_equal(RUN("-r", "-a"), 1);
+	assert_said("0x0000019C, CPU 1: bits 0x0000000000000800 did not take");
+	/* Without, it is not missed in the file. */
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(RUN("-r", "-a"), 1);
+	assert_said("0x0000019C, CPUs 0-3: not in the file: not restored\n");
+}
+
+TEST(a_register_is_of_its_kind_on_its_processor_only, make_node, remove_node)
+{
+	/* What counts on Ivy Bridge-EP is a register of another kind, or none, elsewhere. */
+	add_register(0xD16, 0xFFFF, COUNTER, 0);
+	be("intel", 6, 0x3E);
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	be("intel", 6, 0x3F);
+	assert_int_equal(RUN("-r"), 1);
+	be("", 6, 0x3E); /* another maker's */
+	assert_int_equal(RUN("-r"), 1);
+}
+
+TEST(a_known_counter_is_no_failure_however_it_counts, make_node, remove_node)
+{
+	be("amd", 0x19, 0x11);
+	add_register(0xC0010201, 0x0000FFFFFFFFFFFF, RUNAWAY, 0);
+	find(0xC0010201)->values[0] = 1;
+	assert_int_equal(RUN(), 0);
+	memset(find(0xC0010201)->values, 0, 4 * sizeof(uint64_t)); /* restarted: below */
+	assert_int_equal(RUN("-r", "-v"), 0);
+	assert_string_equal(said, "");
+	assert_printed("0xC0010201, CPUs 0-3: restored, and counts on\n");
+}
+
+TEST(a_known_register_that_is_none_is_not_taken_for_a_counter, make_node, remove_node)
+{
+	be("intel", 6, 0x8F);
+	add_register(0x1AD, UINT64_MAX, COUNTER, 0);
+	assert_int_equal(RUN(), 0);
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("0x000001AD, CPU 0: bits ");
+	assert_int_equal(node.pauses, 0);
+}
+
+TEST(what_the_cpufreq_driver_changes_is_no_failure, make_node, remove_node)
+{
+	be("intel", 6, 0x8F);
+	node.registers[0].kind = STUCK;
+	node.registers[0].limit = 0x00FF;
+	assert_int_equal(RUN(), 0);
+	node.registers[0].values[2] ^= 0x0101;
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("0x00000199, CPU 2: bits 0x0000000000000001 did not take");
+	node.cpufreq = true;
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "msrsave: Warning: 0x00000199, CPU 2: the cpufreq driver writes "
+				  "it too: 0x0000000000001002 was written, 0x0000000000001003 is "
+				  "read\n");
+	assert_int_equal(RUN("-r", "-q"), 0);
+	assert_string_equal(said, "");
+	/* It has nothing to do with other registers. */
+	node.registers[1].kind = STUCK;
+	node.registers[1].limit = 1;
+	node.registers[1].values[0] ^= 1;
+	assert_int_equal(RUN("-r"), 1);
+	assert_said("0x00000610, CPU 0: bits 0x0000000000000001 did not take");
 }
 
 TEST(what_does_not_take_is_told_register_by_register, make_node, remove_node)
@@ -805,7 +955,8 @@ TEST(a_register_too_narrow_for_a_counter_is_none, make_node, remove_node)
 }
 
 /* Saves a register that was @saved on all CPUs; it held @held, and was of a kind, later. */
-static int restore_one(uint64_t mask, uint64_t saved, uint64_t held, enum kind kind, uint64_t limit)
+static int restore_one(uint64_t mask, uint64_t saved, uint64_t held, enum conduct kind,
+		       uint64_t limit)
 {
 	struct fake *fake = add_register(0x620 + node.count, mask, PLAIN, limit);
 	unsigned int cpu;
@@ -966,13 +1117,11 @@ TEST(an_empty_list_is_nothing_to_save, make_node, remove_node)
 	assert_int_equal(RUN("-q"), 0);
 	assert_string_equal(said, "");
 	assert_int_equal(RUN("-v"), 0);
-	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: Warning: it lets nothing be "
-				  "written: there is nothing to save\n");
+	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: Warning: no register that "
+				  "can be saved is writable: there is nothing to save\n");
 	assert_printed("/state: 0 values of 4 CPUs saved\n");
 	assert_int_equal(RUN("-r"), 0);
 	node.count = count;
-	assert_int_equal(RUN("-r"), 3);
-	assert_said("is listed, and was not");
 }
 
 TEST(more_than_a_file_can_hold_is_refused, make_node, remove_node)

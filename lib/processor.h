@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which processor it is, as CPUID says.
+ */
+#ifndef LIB_PROCESSOR_H
+#define LIB_PROCESSOR_H
+
+struct processor_id {
+	const char *maker; /* "intel", "amd", or "": families are the makers' own */
+	unsigned int family, model; /* with the extended ones */
+};
+
+/* The processor with this signature (CPUID 01h EAX) */
+struct processor_id processor_id_of(const char *maker, unsigned int signature);
+
+/* This one. Its family is 0 if it has no signature. */
+struct processor_id processor_id_here(void);
+
+#endif /* LIB_PROCESSOR_H */
