@@ -62,7 +62,7 @@ examples: $(EXAMPLES)
 
 PUBLIC_HEADERS := msr_safe.h msr_version.h
 LIB_HEADERS := $(wildcard lib/*.h) $(PUBLIC_HEADERS) msr_allowlist_entry.h msr_table.h
-LIB := lib/cpus.c lib/devices.c lib/processor.c $(LIB_HEADERS)
+LIB := lib/cpus.c lib/devices.c lib/node.c lib/processor.c $(LIB_HEADERS)
 MSRSAVE := $(wildcard msrsave/*.[ch]) $(LIB)
 
 BUILD_PROGRAM = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)

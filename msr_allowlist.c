@@ -22,6 +22,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/completion.h>
+#include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -29,10 +30,12 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
+#include <linux/uidgid.h>
 #include <asm/msr-index.h>
 
 #include "msr_allowlist.h"
@@ -264,18 +267,30 @@ static bool asks_to_clear(const char *text, size_t len)
 	return len >= 1 && len <= 2 && isspace(text[0]) && isspace(text[len - 1]);
 }
 
+/* For audits: a list that was published is in force even if the wait for it was cut short. */
+static void log_change(unsigned int count, int err)
+{
+	pr_info_ratelimited("allowlist written: entries %u, uid %u, pid %d%s\n", count,
+			    from_kuid(&init_user_ns, current_uid()), task_tgid_nr(current),
+			    err ? ", interrupted" : "");
+}
+
 static int replace_list(char *buf, size_t len)
 {
 	struct msr_text text = { .start = buf, .end = buf + len };
 	struct retired_list *old;
 	struct msr_table *table;
 	int count;
+	int err;
 
 	old = kmalloc(sizeof(*old), GFP_KERNEL_ACCOUNT);
 	if (!old)
 		return -ENOMEM;
-	if (asks_to_clear(buf, len))
-		return publish_empty(old);
+	if (asks_to_clear(buf, len)) {
+		err = publish_empty(old);
+		log_change(0, err);
+		return err;
+	}
 
 	count = msr_table_check(&text);
 	if (count < 0) {
@@ -289,11 +304,16 @@ static int replace_list(char *buf, size_t len)
 	if (IS_ERR(table)) {
 		pr_warn_ratelimited("allowlist refused, it is now empty: line %u: %s\n", text.line,
 				    text.why);
-		return publish_empty(old) ?: PTR_ERR(table);
+		err = publish_empty(old);
+		log_change(0, err);
+		return err ?: PTR_ERR(table);
 	}
 	warn_of_takeover(table);
 	warn_of_clock(table);
-	return publish(table, old);
+	count = table->count;
+	err = publish(table, old);
+	log_change(count, err);
+	return err;
 }
 
 static ssize_t allowlist_write(struct file *file, const char __user *ubuf, size_t count,

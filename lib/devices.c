@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "../msr_version.h"
 #include "array.h"
 #include "devices.h"
+#include "node.h"
 
 int allowlist_add(struct allowlist *list, uint32_t msr, uint64_t mask)
 {
@@ -81,6 +83,8 @@ int allowlist_read(struct allowlist *list)
 	*list = (struct allowlist){ 0 };
 	if (!file)
 		return -1;
+	if (node_check(fileno(file), ALLOWLIST_NAME))
+		err = errno;
 	while (!err && fgets(line, sizeof(line), file)) {
 		text = line;
 		if (line[0] == '#')
@@ -102,7 +106,14 @@ int allowlist_read(struct allowlist *list)
 
 int batch_open(void)
 {
-	return open(BATCH_PATH, O_RDONLY | O_CLOEXEC);
+	int fd = open(BATCH_PATH, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && node_check(fd, BATCH_NAME)) {
+		close(fd);
+		errno = ENODEV;
+		return -1;
+	}
+	return fd;
 }
 
 /* Operations that were carried out have another error than BATCH_NOT_RUN. */

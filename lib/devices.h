@@ -12,8 +12,11 @@
 #include "../msr_allowlist_entry.h"
 #include "../msr_safe.h"
 
-#define ALLOWLIST_PATH "/dev/cpu/msr_allowlist"
-#define BATCH_PATH "/dev/cpu/msr_batch"
+/* Nodes, and what /proc/devices calls them */
+#define ALLOWLIST_NAME "msr_allowlist"
+#define ALLOWLIST_PATH "/dev/cpu/" ALLOWLIST_NAME
+#define BATCH_NAME "msr_batch"
+#define BATCH_PATH "/dev/cpu/" BATCH_NAME
 
 /* Registers in the order of the list, each once; freed with allowlist_free() */
 struct allowlist {
@@ -27,7 +30,10 @@ int allowlist_add(struct allowlist *list, uint32_t msr, uint64_t mask);
 /* The entry of a register; NULL if it is not listed. */
 const struct msr_allowlist_entry *allowlist_find(const struct allowlist *list, uint32_t msr);
 
-/* Reads the list in force. Returns 0, or -1 with errno set, and an empty list. */
+/*
+ * Reads the list in force. Returns 0, or -1 with errno set (ENODEV: another file is at its
+ * path), and an empty list.
+ */
 int allowlist_read(struct allowlist *list);
 
 void allowlist_free(struct allowlist *list);
@@ -51,7 +57,7 @@ bool parse_hex(const char **text, unsigned int digits, uint64_t *value);
  */
 int batch_run(int fd, struct msr_batch_op *ops, size_t count);
 
-/* Opens the batch device. Returns a descriptor, or -1 with errno set. */
+/* Opens the batch device. Returns a descriptor, or -1 with errno set as above. */
 int batch_open(void);
 
 #endif /* LIB_DEVICES_H */

@@ -9,6 +9,7 @@
 
 #include "../lib/cpus.h"
 #include "../lib/devices.h"
+#include "../lib/node.h"
 #include "../lib/version.h"
 #include "kinds.h"
 

@@ -18,11 +18,11 @@ int node_open(struct node *node)
 {
 	node->batch = batch_open();
 	if (node->batch < 0) {
-		warn("%s", BATCH_PATH);
+		node_warn(BATCH_PATH);
 		return -1;
 	}
 	if (allowlist_read(&node->list)) {
-		warn("%s", ALLOWLIST_PATH);
+		node_warn(ALLOWLIST_PATH);
 		close(node->batch);
 		return -1;
 	}

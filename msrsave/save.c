@@ -153,7 +153,7 @@ static int read_state(const struct options *options, struct state *state, int ba
 		return NOTHING_DONE;
 	}
 	if (batch_run(batch, ops, count)) {
-		warn("%s", BATCH_PATH);
+		node_warn(BATCH_PATH);
 		free(ops);
 		return NOTHING_DONE;
 	}

@@ -109,7 +109,7 @@ static ssize_t run(struct targets *targets, int batch, bool (*picked)(const stru
 				.msrdata = restored(target),
 			};
 	if (batch_run(batch, targets->ops, count)) {
-		warn("%s", BATCH_PATH);
+		node_warn(BATCH_PATH);
 		return -1;
 	}
 	return count;

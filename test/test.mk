@@ -56,8 +56,8 @@ build/unit/test_table: CPPFLAGS += -Ilib/shim
 build/unit/test_table: WRAPPED += calloc
 build/unit/test_cpus: lib/cpus.c
 build/unit/test_cpus: WRAPPED += fopen
-build/unit/test_devices: lib/devices.c
-build/unit/test_devices: WRAPPED += fopen ioctl
+build/unit/test_devices: lib/devices.c lib/node.c
+build/unit/test_devices: WRAPPED += fopen fstat ioctl
 build/unit/test_energy: examples/energy.h
 build/unit/test_power: examples/power.c $(wildcard examples/*.h) test/unit/machine/cpuid.h
 build/unit/test_power: CPPFLAGS += -I. -Itest/unit/machine
@@ -71,8 +71,8 @@ build/unit/test_state: WRAPPED += fsync read rename write
 build/unit/test_lists build/unit/test_live: CPPFLAGS += -Ilib/shim
 build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) $(TABLE)
 build/unit/test_live: $(ALLOWLIST_TOOL)
-build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read cpus_online open \
-	processor_id_here write
+build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read cpus_online node_check \
+	open processor_id_here write
 build/unit/%: test/unit/%.c test/unit/unit.h $(LIB_HEADERS) \
 		$(wildcard msrsave/*.h allowlists/msr-allowlist/*.h)
 	@mkdir -p $(@D)

@@ -20,34 +20,40 @@ static unsigned int count_writable(const struct list *list)
 	return count;
 }
 
+static const char *plural(unsigned int count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static int check(const struct options *options, const char *path)
 {
 	struct processor processor;
 	struct findings findings;
+	unsigned int errors;
 	struct list list;
-	int status;
 
 	if (!processor_for(options, path, &processor))
 		return USAGE;
 	if (list_read(&list, path))
 		return NOT_GOOD;
+	list_drop_repeats(&list);
 	findings = lint(&options->tables, processor.known, &list);
-	if (list.err)
-		say_refused(&list);
+	errors = say_refused(&list) + findings.denied + findings.others;
+	if (!options->force && !is_of_model(options, &processor, &list))
+		errors++;
 	printf("%s: %zu entries, %u of them writable; as of family %02Xh, model %02Xh%s%s: ", path,
 	       list.count, count_writable(&list), processor.family, processor.model,
 	       processor.known ? ", " : ", which is not known",
 	       processor.known ? processor.known->name : "");
-	if (findings.denied + findings.others)
-		printf("%u findings", findings.denied + findings.others);
+	if (errors)
+		printf("%u error%s", errors, plural(errors));
 	else
 		printf("nothing found");
 	if (findings.warnings)
-		printf(", %u warnings", findings.warnings);
-	printf("%s\n", list.err ? ", but refused" : "");
-	status = list.err || findings.denied || findings.others ? NOT_GOOD : GOOD;
+		printf(", %u warning%s", findings.warnings, plural(findings.warnings));
+	printf("%s\n", list.err ? ": the module would refuse this list" : "");
 	list_free(&list);
-	return status;
+	return errors ? NOT_GOOD : GOOD;
 }
 
 int command_check(const struct options *options)
@@ -106,10 +112,8 @@ int command_diff(const struct options *options)
 		list_free(&a);
 		return NOT_GOOD;
 	}
-	if (a.err)
-		say_refused(&a);
-	if (b.err)
-		say_refused(&b);
+	say_refused(&a);
+	say_refused(&b);
 	differ = print_missing(options, processor.known, "-", &a, &b);
 	differ |= print_missing(options, processor.known, "+", &b, &a);
 	differ |= a.err || b.err;

@@ -3,6 +3,7 @@
  * The module's own parser reads the text, so that both say the same of it.
  */
 
+#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -94,6 +95,115 @@ int list_read(struct list *list, const char *path)
 	if (file != stdin)
 		fclose(file);
 	return ret;
+}
+
+static bool repeats(const struct list *list, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++)
+		if (list->entries[j].msr == list->entries[i].msr &&
+		    list->entries[j].wmask == list->entries[i].wmask)
+			return true;
+	return false;
+}
+
+void list_drop_repeats(struct list *list)
+{
+	struct list less;
+	char *text = NULL;
+	size_t size = 0, i;
+	FILE *stream;
+
+	if (list->err != -ENOTUNIQ)
+		return;
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		err(1, "%s", list->path);
+	for (i = 0; i < list->count; i++) {
+		if (repeats(list, i))
+			warnx("%s: line %u: 0x%X repeats an earlier entry: dropped", list->path,
+			      list->lines[i], (unsigned int)list->entries[i].msr);
+		else
+			fprintf(stream, "0x%X 0x%llX\n", (unsigned int)list->entries[i].msr,
+				(unsigned long long)list->entries[i].wmask);
+	}
+	if (fclose(stream))
+		err(1, "%s", list->path);
+	/* What is left of lines is told of those that the file has. */
+	list_parse(&less, list->path, text, size);
+	for (i = 0, size = 0; i < list->count; i++)
+		if (!repeats(list, i))
+			less.lines[size++] = list->lines[i];
+	if (less.line)
+		less.line = less.lines[less.line - 1];
+	list_free(list);
+	*list = less;
+}
+
+bool list_names_model(const struct list *list, unsigned int *family, unsigned int *model)
+{
+	const char *line = list->text, *found;
+
+	for (; line && (*line == '#' || *line == '\n'); line += *line == '\n') {
+		size_t len = strcspn(line, "\n");
+
+		found = memmem(line, len, ": family ", strlen(": family "));
+		if (found && sscanf(found, ": family %2xh, model %2xh", family, model) == 2)
+			return true;
+		line += len;
+	}
+	return false;
+}
+
+/* The last word before @pos that is no comment: its start, and its length in *@len */
+static const char *word_before(const char *start, const char *pos, size_t *len)
+{
+	const char *word = pos;
+
+	while (word > start && !isspace((unsigned char)word[-1]))
+		word--;
+	*len = pos - word;
+	return word;
+}
+
+unsigned int list_say_errors(const struct list *list)
+{
+	struct msr_text text = { 0 };
+	unsigned int errors = 0;
+	char *line, *end;
+	size_t len;
+	int wrong;
+
+	if (!list->line || list->size > LIST_SIZE_MAX) {
+		warnx("%s: %s", list->path, list->why);
+		return 1;
+	}
+	text.start = malloc(list->size + 1);
+	if (!text.start)
+		err(1, "%s", list->path);
+	memcpy(text.start, list->text, list->size + 1);
+	text.end = text.start + list->size;
+	/* A line that is wrong is blanked out: what comes after it is read as well. */
+	while ((wrong = msr_table_check(&text)) < 0 && !(errors && wrong == -ENOMSG)) {
+		const char *word = word_before(text.start, text.pos, &len);
+		unsigned int i;
+
+		warnx("%s: line %u: %s%s%.*s", list->path, text.line, text.why,
+		      wrong == -ENOMSG || wrong == -EILSEQ || !len ? "" : ": ",
+		      wrong == -ENOMSG || wrong == -EILSEQ ? 0 : (int)len, word);
+		errors++;
+		for (line = text.start, i = 1; i < text.line; i++)
+			line = memchr(line, '\n', text.end - line) + 1;
+		end = memchr(line, '\n', text.end - line);
+		memset(line, ' ', (end ? end : text.end) - line);
+	}
+	free(text.start);
+	if (!errors) { /* What only the second pass finds */
+		warnx("%s: line %u: %s", list->path, list->line, list->why);
+		errors++;
+	}
+	return errors;
 }
 
 void list_free(struct list *list)

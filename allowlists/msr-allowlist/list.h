@@ -5,6 +5,7 @@
 #ifndef ALLOWLIST_TOOL_LIST_H
 #define ALLOWLIST_TOOL_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,21 @@ int list_read(struct list *list, const char *path);
 
 /* What the module would say of @size bytes at @text, of which the list takes care. */
 void list_parse(struct list *list, const char *path, char *text, size_t size);
+
+/*
+ * Drops each entry that repeats an earlier one with the same mask, for which the module
+ * refuses the list. Says which. The text has no comments then.
+ */
+void list_drop_repeats(struct list *list);
+
+/* The processor that a comment at the head of the list names; false if none does. */
+bool list_names_model(const struct list *list, unsigned int *family, unsigned int *model);
+
+/*
+ * Says what is wrong with the text, line by line, with the word that is wrong. Returns how
+ * many errors there are.
+ */
+unsigned int list_say_errors(const struct list *list);
 
 void list_free(struct list *list);
 

@@ -12,8 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../lib/array.h"
 #include "../../lib/cpus.h"
 #include "../../lib/devices.h"
+#include "../../lib/node.h"
 #include "lint.h"
 #include "msr-allowlist.h"
 
@@ -23,8 +25,10 @@ static int write_list(const struct list *list)
 	int fd = open(ALLOWLIST_PATH, O_WRONLY | O_CLOEXEC);
 	ssize_t written;
 
-	if (fd < 0) {
-		warn("%s", ALLOWLIST_PATH);
+	if (fd < 0 || node_check(fd, ALLOWLIST_NAME)) {
+		node_warn(ALLOWLIST_PATH);
+		if (fd >= 0)
+			close(fd);
 		return -1;
 	}
 	written = write(fd, list->text, list->size);
@@ -43,7 +47,7 @@ static int read_back(const struct list *list)
 	bool same;
 
 	if (allowlist_read(&in_force)) {
-		warn("%s", ALLOWLIST_PATH);
+		node_warn(ALLOWLIST_PATH);
 		return -1;
 	}
 	same = in_force.count == list->count;
@@ -61,15 +65,22 @@ static int load(const struct options *options, const struct processor *processor
 {
 	struct findings findings = lint(&options->tables, processor->known, list);
 
-	if (list->err) {
-		say_refused(list);
+	bool fits = is_of_model(options, processor, list);
+	size_t i, writable = 0;
+
+	if (say_refused(list))
 		return NOT_GOOD;
-	}
-	if (findings.denied && !options->force) {
+	if ((findings.denied || !fits) && !options->force) {
 		warnx("%s: not loaded; --force loads it all the same", list->path);
 		return NOT_GOOD;
 	}
-	return write_list(list) || read_back(list) ? NOT_GOOD : GOOD;
+	if (write_list(list) || read_back(list))
+		return NOT_GOOD;
+	for (i = 0; i < list->count; i++)
+		writable += list->entries[i].wmask != 0;
+	printf("%s is in force: %zu registers can be read, and %zu of them written.\n",
+	       strcmp(list->path, "-") == 0 ? "The list" : list->path, list->count, writable);
+	return GOOD;
 }
 
 int command_load(const struct options *options)
@@ -82,28 +93,110 @@ int command_load(const struct options *options)
 		return USAGE;
 	if (list_read(&list, options->operands[0]))
 		return NOT_GOOD;
+	list_drop_repeats(&list);
 	status = load(options, &processor, &list);
 	list_free(&list);
 	return status;
+}
+
+static int show(const struct options *options, const struct processor *processor,
+		const struct allowlist *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		print_entry(options, processor->known, "", list->entries[i].msr,
+			    list->entries[i].wmask);
+	if (!list->count)
+		printf("# No register is allowed: the list is empty.\n");
+	return GOOD;
+}
+
+/* A read of each register of the tables, once each. Returns how many. */
+static size_t make_questions(const struct tables *tables, const struct model *model,
+			     unsigned int cpu, struct msr_batch_op **ops)
+{
+	const struct reg *reg;
+	size_t count = 0;
+	uint32_t msr;
+
+	*ops = NULL;
+	for (reg = tables->regs; reg < tables->regs + tables->nr_regs; reg++) {
+		if (!model_has(model, reg->models))
+			continue;
+		for (msr = reg->at.first; msr <= reg->at.last; msr += reg->at.step) {
+			if (tables_reg(tables, model, msr, NULL) != reg)
+				continue;
+			*ops = array_with_room(*ops, count, sizeof(**ops));
+			if (!*ops)
+				err(NOT_GOOD, "show");
+			(*ops)[count++] = (struct msr_batch_op){
+				.cpu = cpu,
+				.isrdmsr = 1,
+				.msr = msr,
+			};
+		}
+	}
+	return count;
+}
+
+/*
+ * What a user may access who cannot read the list: each answer to a batch says whether the
+ * register is listed, and its mask.
+ */
+static int show_by_batch(const struct options *options, const struct processor *processor)
+{
+	struct msr_batch_op *ops;
+	struct cpus online;
+	size_t count, i, listed = 0;
+	unsigned int cpu;
+	int fd, ret;
+
+	fd = batch_open();
+	if (fd < 0) {
+		node_warn(BATCH_PATH);
+		return NOT_GOOD;
+	}
+	if (cpus_online(&online))
+		err(NOT_GOOD, "the CPUs on line");
+	for (cpu = 0; !cpus_has(&online, cpu);)
+		cpu++;
+	count = make_questions(&options->tables, processor->known, cpu, &ops);
+	ret = batch_run(fd, ops, count);
+	if (ret)
+		node_warn(BATCH_PATH);
+	close(fd);
+	for (i = 0; !ret && i < count; i++) {
+		if (ops[i].err == -EACCES)
+			continue;
+		print_entry(options, processor->known, "", ops[i].msr, ops[i].wmask);
+		listed++;
+	}
+	if (!ret && listed)
+		printf("# Registers that the tables do not know can be allowed as well.\n");
+	else if (!ret)
+		printf("# No register that the tables know is allowed.\n");
+	free(ops);
+	return ret ? NOT_GOOD : GOOD;
 }
 
 int command_show(const struct options *options)
 {
 	struct processor processor;
 	struct allowlist list;
-	size_t i;
+	int status;
 
 	if (!processor_for(options, NULL, &processor))
 		return USAGE;
-	if (allowlist_read(&list)) {
-		warn("%s", ALLOWLIST_PATH);
-		return NOT_GOOD;
+	if (allowlist_read(&list) == 0) {
+		status = show(options, &processor, &list);
+		allowlist_free(&list);
+		return status;
 	}
-	for (i = 0; i < list.count; i++)
-		print_entry(options, processor.known, "", list.entries[i].msr,
-			    list.entries[i].wmask);
-	allowlist_free(&list);
-	return GOOD;
+	if (errno == EACCES)
+		return show_by_batch(options, &processor);
+	node_warn(ALLOWLIST_PATH);
+	return NOT_GOOD;
 }
 
 /* The list in force, and a read of each of its registers on each CPU */
@@ -124,11 +217,11 @@ static int probe_read(struct probe *probe)
 	/* Opened first: it then serves no list that is newer than the one read. */
 	fd = batch_open();
 	if (fd < 0) {
-		warn("%s", BATCH_PATH);
+		node_warn(BATCH_PATH);
 		return -1;
 	}
 	if (allowlist_read(&probe->list)) {
-		warn("%s", ALLOWLIST_PATH);
+		node_warn(ALLOWLIST_PATH);
 		close(fd);
 		return -1;
 	}
@@ -148,7 +241,7 @@ static int probe_read(struct probe *probe)
 			};
 	ret = batch_run(fd, probe->ops, op - probe->ops);
 	if (ret)
-		warn("%s", BATCH_PATH);
+		node_warn(BATCH_PATH);
 	close(fd);
 	return ret;
 }

@@ -24,6 +24,7 @@ static const struct command {
 	int most;
 } commands[] = {
 	{ "select", command_select, 0, 2 },
+	{ "list", command_list, 0, 0 },
 	{ "check", command_check, 1, INT32_MAX },
 	{ "load", command_load, 1, 1 },
 	{ "show", command_show, 0, 0 },
@@ -32,6 +33,9 @@ static const struct command {
 };
 /* clang-format on */
 
+/* Options without a letter */
+enum { OPTION_FAMILY = 256, OPTION_MODEL };
+
 static void help(void)
 {
 	printf("Usage: msr-allowlist [options] COMMAND\n"
@@ -39,7 +43,9 @@ static void help(void)
 	       "Chooses, checks and loads the lists of registers that users of msr-safe may access.\n"
 	       "\n"
 	       " select            print the list for this machine's processor\n"
-	       " select MODEL      print that for another: 06_8F, al_068f, or a family and a model\n"
+	       " select MODEL      print that for another: 06_8F, al_068f, 0x8f, sapphirerapids,\n"
+	       "                   or a family and a model\n"
+	       " list              print the models that there are lists for, and the groups\n"
 	       " check FILE...     say what the module would say of lists, and what is unwise in them\n"
 	       " load FILE         check a list, load it, and read it back\n"
 	       " show              print the list in force, with names\n"
@@ -49,7 +55,10 @@ static void help(void)
 	       " -c, --cpu MODEL   check, name registers and so on as of this model\n"
 	       " -w, --with GROUPS with select: decide for core, shared, turbo, energy, counters,\n"
 	       "                   counters-os, uncore, several with commas, or for all\n"
-	       " -f, --force       with load: also a list with bits that must not be writable\n"
+	       "     --family N, --model N\n"
+	       "                   with select: family and model as numbers\n"
+	       " -f, --force       with load, check: also a list for another model; with load: also\n"
+	       "                   a list with bits that must not be writable\n"
 	       " -p, --prune       with probe: print the list in force without what is lacking\n"
 	       " -d, --lists DIR   the directory of lists and tables; also $MSR_ALLOWLISTS\n"
 	       " -h, --help        print this\n"
@@ -70,12 +79,19 @@ static int run(const struct command *command, struct options *options)
 		return wrong_usage("too many operands for ", command->name);
 	if (options->with && command->run != command_select)
 		return wrong_usage("--with is for select", "");
-	if (options->force && command->run != command_load)
-		return wrong_usage("--force is for load", "");
+	if (options->force && command->run != command_load && command->run != command_check)
+		return wrong_usage("--force is for load and check", "");
+	if ((options->family || options->model) && command->run != command_select)
+		return wrong_usage("--family and --model are for select", "");
+	if (!options->family != !options->model)
+		return wrong_usage("--family and --model need each other", "");
 	if (options->prune && command->run != command_probe)
 		return wrong_usage("--prune is for probe", "");
-	if (tables_read(&options->tables, options->lists))
+	if (tables_read(&options->tables, options->lists)) {
+		warnx("the lists are not there: install msr-safe, or name their directory with --lists "
+		      "(allowlists in the source tree)");
 		return NOT_GOOD;
+	}
 	status = command->run(options);
 	tables_free(&options->tables);
 	return status;
@@ -87,6 +103,8 @@ static int parse_and_run(int argc, char *argv[])
 	static const struct option longs[] = {
 		{ "cpu", required_argument, NULL, 'c' },
 		{ "with", required_argument, NULL, 'w' },
+		{ "family", required_argument, NULL, OPTION_FAMILY },
+		{ "model", required_argument, NULL, OPTION_MODEL },
 		{ "force", no_argument, NULL, 'f' },
 		{ "prune", no_argument, NULL, 'p' },
 		{ "lists", required_argument, NULL, 'd' },
@@ -105,6 +123,12 @@ static int parse_and_run(int argc, char *argv[])
 		switch (option) {
 		case 'c':
 			options.cpu = optarg;
+			break;
+		case OPTION_FAMILY:
+			options.family = optarg;
+			break;
+		case OPTION_MODEL:
+			options.model = optarg;
 			break;
 		case 'w':
 			options.with = optarg;

@@ -27,6 +27,7 @@ struct processor {
 struct options {
 	const char *lists; /* directory of the lists and tables */
 	const char *cpu; /* a processor that was named, or NULL */
+	const char *family, *model; /* the same as numbers, both or none */
 	const char *with; /* groups that the site decides for, with commas, or NULL */
 	bool force;
 	bool prune;
@@ -41,6 +42,7 @@ int command_check(const struct options *options);
 int command_load(const struct options *options);
 int command_show(const struct options *options);
 int command_diff(const struct options *options);
+int command_list(const struct options *options);
 int command_probe(const struct options *options);
 
 /* Says what is wrong with the command line. Returns USAGE. */
@@ -68,7 +70,11 @@ const struct reg *reg_like(const struct options *options, const struct model *mo
 void print_entry(const struct options *options, const struct model *model, const char *before,
 		 uint32_t msr, uint64_t mask);
 
-/* Says what the module would refuse, if it would. */
-void say_refused(const struct list *list);
+/* Says what the module would refuse, if it would. Returns how many errors there are. */
+unsigned int say_refused(const struct list *list);
+
+/* Whether a list is for a processor, as far as its head says; says if not. */
+bool is_of_model(const struct options *options, const struct processor *processor,
+		 const struct list *list);
 
 #endif /* ALLOWLIST_TOOL_MSR_ALLOWLIST_H */

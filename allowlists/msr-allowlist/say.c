@@ -37,11 +37,32 @@ void print_entry(const struct options *options, const struct model *model, const
 	putchar('\n');
 }
 
-void say_refused(const struct list *list)
+unsigned int say_refused(const struct list *list)
 {
-	if (list->line)
-		warnx("%s: line %u: %s; the module refuses the list", list->path, list->line,
-		      list->why);
-	else
-		warnx("%s: %s; the module refuses the list", list->path, list->why);
+	unsigned int errors;
+
+	if (!list->err)
+		return 0;
+	errors = list_say_errors(list);
+	warnx("%s: %u error%s: the module refuses the list", list->path, errors,
+	      errors == 1 ? "" : "s");
+	return errors;
+}
+
+bool is_of_model(const struct options *options, const struct processor *processor,
+		 const struct list *list)
+{
+	unsigned int family, model;
+	const struct model *named;
+
+	if (!list_names_model(list, &family, &model) || processor->family == 0 ||
+	    (family == processor->family && model == processor->model))
+		return true;
+	named = tables_model(&options->tables, family, model);
+	warnx("%s: it is a list for family %02Xh, model %02Xh%s%s, and this is family %02Xh, "
+	      "model %02Xh%s%s",
+	      list->path, family, model, named ? ", " : "", named ? named->name : "",
+	      processor->family, processor->model, processor->known ? ", " : "",
+	      processor->known ? processor->known->name : "");
+	return false;
 }

@@ -3,6 +3,7 @@
  * select: the list for a processor, with what the site decides for.
  */
 
+#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -21,33 +22,105 @@ static bool parse_part(const char *text, unsigned int *number)
 	return end != text && *end == '\0' && value <= 255;
 }
 
+static bool by_numbers(const struct options *options, const char *family, const char *model,
+		       struct processor *processor)
+{
+	if (!parse_part(family, &processor->family)) {
+		wrong_usage("not a family: ", family);
+		return false;
+	}
+	if (!parse_part(model, &processor->model)) {
+		wrong_usage("not a model: ", model);
+		return false;
+	}
+	processor->known = tables_model(&options->tables, processor->family, processor->model);
+	return true;
+}
+
+#define ALNUM "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* Whether @wanted is a part of a name, but for case, blanks and signs */
+static bool same_name(const char *part, size_t len, const char *wanted)
+{
+	const char *end = part + len;
+
+	for (; part < end; part++) {
+		if (!isalnum((unsigned char)*part))
+			continue;
+		wanted += strcspn(wanted, ALNUM);
+		if (tolower((unsigned char)*part) != tolower((unsigned char)*wanted++))
+			return false;
+	}
+	return !wanted[strcspn(wanted, ALNUM)];
+}
+
+/* A model can have several names, with commas, before what it is sold as. */
+static bool has_name(const struct model *model, const char *wanted)
+{
+	const char *name = model->name;
+	size_t len;
+
+	for (; *name && *name != '('; name += len + (name[len] == ',')) {
+		len = strcspn(name, ",(");
+		if (*wanted && same_name(name, len, wanted))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The models that a name or a model's number is of: this machine's if it is one of them,
+ * else the one that there is.
+ */
+static bool by_name(const struct options *options, const char *name, struct processor *processor)
+{
+	const struct tables *tables = &options->tables;
+	const struct processor here = processor_here(tables);
+	const struct model *model, *found = NULL;
+	unsigned int number = 256, count = 0;
+
+	if (strncmp(name, "0x", 2) == 0 && !parse_part(name, &number))
+		return false;
+	for (model = tables->models; model < tables->models + tables->nr_models; model++) {
+		if (number < 256 ? model->model != number : !has_name(model, name))
+			continue;
+		count++;
+		if (!found || model == here.known)
+			found = model;
+	}
+	if (count > 1 && found != here.known) {
+		warnx("%s is more than one model:", name);
+		for (model = tables->models; model < tables->models + tables->nr_models; model++)
+			if (number < 256 ? model->model == number : has_name(model, name))
+				warnx("%s  %s", model->key, model->name);
+		return false;
+	}
+	if (!found)
+		return false;
+	*processor = (struct processor){ found->family, found->model, found };
+	return true;
+}
+
 /* The operands: none, a model, or family and model as numbers; lscpu(1) prints decimal ones. */
 static bool wanted(const struct options *options, struct processor *processor)
 {
 	char **operands = options->operands;
 
+	if (options->count == 0 && options->family)
+		return by_numbers(options, options->family, options->model, processor);
 	if (options->count == 0)
 		return processor_for(options, NULL, processor);
-	if (options->cpu) {
+	if (options->cpu || options->family) {
 		wrong_usage("a model is named twice", "");
 		return false;
 	}
-	if (options->count == 1) {
-		if (processor_named(&options->tables, operands[0], processor))
-			return true;
-		wrong_usage("not a model, as in 06_8F: ", operands[0]);
-		return false;
-	}
-	if (!parse_part(operands[0], &processor->family)) {
-		wrong_usage("not a family: ", operands[0]);
-		return false;
-	}
-	if (!parse_part(operands[1], &processor->model)) {
-		wrong_usage("not a model: ", operands[1]);
-		return false;
-	}
-	processor->known = tables_model(&options->tables, processor->family, processor->model);
-	return true;
+	if (options->count == 2)
+		return by_numbers(options, operands[0], operands[1], processor);
+	if (processor_named(&options->tables, operands[0], processor) ||
+	    by_name(options, operands[0], processor))
+		return true;
+	wrong_usage("not one model, as in 06_8F; msr-allowlist list prints all: ", operands[0]);
+	return false;
 }
 
 static unsigned int distance(const struct model *model, const struct processor *processor)
@@ -103,7 +176,8 @@ static bool groups_exist(const struct options *options)
 			found = options->tables.regs[i].offered &&
 				strcmp(options->tables.regs[i].group, group) == 0;
 		if (!found)
-			wrong_usage("there is no group ", group ? group : with);
+			wrong_usage("there is no such group; msr-allowlist list prints all: ",
+				    group ? group : with);
 		free(group);
 		if (!found)
 			return false;
@@ -139,6 +213,40 @@ static void print_line(const struct options *options, const struct model *model,
 		fputs(line, stdout);
 	else if (commented && mask == reg->site)
 		fputs(line + 2, stdout);
+}
+
+/* The groups, with the reasons, as the table has them */
+static int print_groups(const struct options *options)
+{
+	char *path, *line = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	if (asprintf(&path, "%s/tables/groups", options->lists) < 0)
+		err(NOT_GOOD, "list");
+	file = fopen(path, "re");
+	if (!file)
+		warn("%s", path);
+	free(path);
+	while (file && getline(&line, &size, file) > 0)
+		if (*line != '#' && *line != '\n')
+			fputs(line, stdout);
+	free(line);
+	if (file)
+		fclose(file);
+	return file ? GOOD : NOT_GOOD;
+}
+
+int command_list(const struct options *options)
+{
+	const struct tables *tables = &options->tables;
+	const struct model *model;
+
+	printf("# Models\n");
+	for (model = tables->models; model < tables->models + tables->nr_models; model++)
+		printf("%s  %s\n", model->key, model->name);
+	printf("\n# Groups, for --with\n");
+	return print_groups(options);
 }
 
 int command_select(const struct options *options)

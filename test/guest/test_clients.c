@@ -461,7 +461,8 @@ static void load_list_of_server(const char *model)
 	assert_int_equal(pclose(selected), 0);
 	mark_log();
 	load_list(list);
-	assert_int_equal(count_in_log("allowlist"), 0);
+	assert_int_equal(count_in_log("take over"), 0);
+	assert_int_equal(count_in_log("refused"), 0);
 }
 
 /* Reads the registers that a cell of a table names, "0x1, 0x5 to 0x7"; how many. */

@@ -76,12 +76,22 @@ static glob_t find_lists(void)
 	return lists;
 }
 
+/* "line 2: write mask is not a number: zz" without the word, which the log does not have */
+static void cut_after_reason(char *said)
+{
+	char *word = strstr(strstr(said, ": ") + 2, ": ");
+
+	said[strcspn(said, "\n")] = '\0';
+	if (word)
+		*word = '\0';
+}
+
 /* The first test: the module says no more than a few times in some seconds what is wrong. */
 TEST(check_says_of_a_text_what_the_module_says, clear_list, NULL)
 {
 	static const char *const lists[] = {
 		"0x10 0\n",
-		"0x10 0\n\n0x10 0\n",
+		"0x10 0\n\n0x10 1\n",
 		"0x10\n",
 		"x 0\n",
 		"0x10 0x1ffffffffffffffff\n",
@@ -101,7 +111,7 @@ TEST(check_says_of_a_text_what_the_module_says, clear_list, NULL)
 		taken = write_list(lists[i]) == (ssize_t)strlen(lists[i]);
 		make_list(lists[i]);
 		run(TOOL "check --cpu 06_8F " MADE_LIST " 2>&1");
-		refused = strstr(text, "; the module refuses the list");
+		refused = strstr(text, "1 error: the module refuses the list");
 		assert_int_equal(!refused, taken);
 		if (taken)
 			continue;
@@ -109,7 +119,9 @@ TEST(check_says_of_a_text_what_the_module_says, clear_list, NULL)
 		said = strstr(text, MADE_LIST ": line "); /* of the line that says so */
 		while (strstr(said + 1, MADE_LIST ": line "))
 			said = strstr(said + 1, MADE_LIST ": line ");
-		if (count_in_log(said + strlen(MADE_LIST ": ")) != 1)
+		said += strlen(MADE_LIST ": ");
+		cut_after_reason(said);
+		if (count_in_log(said) != 1)
 			fail_msg("the module does not say %s", said);
 	}
 }
@@ -159,18 +171,18 @@ TEST(the_former_name_is_the_list, clear_list, NULL)
 
 TEST(load_checks_writes_and_reads_back, clear_list, NULL)
 {
-	assert_int_equal(run(TOOL "load allowlists/al_06_57 2>&1"), 0);
+	assert_int_equal(run(TOOL "--cpu 06_57 load allowlists/al_06_57 2>&1"), 0);
 	read_path("allowlists/al_06_57", text, sizeof(text));
 	expect_entries_of(text);
 	assert_expected_in_force();
-	assert_int_equal(run(TOOL "select 06_8F | " TOOL "load -"), 0);
+	assert_int_equal(run(TOOL "select 06_8F | " TOOL "--cpu 06_8F load -"), 0);
 	assert_int_equal(run(TOOL "diff allowlists/al_06_8F " LIST_PATH), 0);
 	assert_string_equal(text, "");
 }
 
 TEST(load_leaves_the_list_in_force_if_the_module_would_refuse_it, clear_list, NULL)
 {
-	static const char *const lists[] = { "0x10 0\n0x10 0\n", "0x10\n", "x 0\n", "# none\n",
+	static const char *const lists[] = { "0x10 0\n0x10 1\n", "0x10\n", "x 0\n", "# none\n",
 					     "\n" };
 	size_t i;
 
@@ -209,7 +221,7 @@ TEST(show_prints_the_list_in_force_with_names, clear_list, NULL)
 /* The guest has every register, as far as reading goes. */
 TEST(probe_reads_every_register_on_every_cpu, clear_list, NULL)
 {
-	assert_int_equal(run(TOOL "load allowlists/al_06_57"), 0);
+	assert_int_equal(run(TOOL "--cpu 06_57 load allowlists/al_06_57"), 0);
 	assert_int_equal(run(TOOL "probe"), 0);
 	assert_string_equal(text, "");
 	assert_int_equal(run(TOOL "--cpu 06_57 probe --prune > /tmp/pruned"), 0);
@@ -219,7 +231,7 @@ TEST(probe_reads_every_register_on_every_cpu, clear_list, NULL)
 TEST(nothing_listed_is_nothing_to_show_or_to_probe, clear_list, NULL)
 {
 	assert_int_equal(run(TOOL "show"), 0);
-	assert_string_equal(text, "");
+	assert_string_equal(text, "# No register is allowed: the list is empty.\n");
 	assert_int_equal(run(TOOL "probe"), 0);
 	assert_string_equal(text, "");
 }

@@ -146,8 +146,8 @@ refused()
 	# shellcheck disable=SC2059	# it is the format
 	printf "$@" > "$work/list"
 	tool check "$work/list"
-	exits 1 && prints ', but refused' &&
-		says "msr-allowlist: $work/list: line $line: $why; the module refuses the list"
+	exits 1 && prints ': the module would refuse this list' &&
+		says "msr-allowlist: $work/list: line $line: $why" && says ': the module refuses the list'
 }
 
 the_module_is_spoken_for()
@@ -157,7 +157,7 @@ the_module_is_spoken_for()
 		refused 3 'write mask over 64 bits' '#\n\n0x10 0x10000000000000000\n' &&
 		refused 1 'write mask is not a number' '0x10 0#\n' &&
 		refused 2 'address without a write mask' '0x10 0\n0x11\n' &&
-		refused 2 'address is listed twice' '0x10 0\n16 0\n' &&
+		refused 2 'address is listed twice' '0x10 0\n16 1\n' &&
 		refused 2 'no entry found' '# none\n' &&
 		refused 1 'NUL byte' '0x10 0\0\n'
 }
@@ -169,14 +169,21 @@ lists_end_at_131073_bytes()
 	exits 0 || return 1
 	echo >> "$work/list"
 	tool check "$work/list"
-	exits 1 && says 'over 131073 bytes; the module refuses the list'
+	exits 1 && says 'over 131073 bytes' && says 'the module refuses the list'
 }
 
 doubles_are_found()
 {
-	check_lines '0x10 0' '16 0' '0x199 0' '0x10 0'
+	check_lines '0x10 0' '16 2' '0x199 0' '0x10 3'
 	exits 1 && says 'line 2: 0x10: listed on line 1 already' &&
 		says 'line 4: 0x10: listed on line 1 already' && ! says 'line 3'
+}
+
+repeated_lines_are_dropped()
+{
+	check_lines '0x10 0' '16 0x0' '0x198 0' '0x10 0'
+	exits 0 && says 'line 2: 0x10 repeats an earlier entry: dropped' &&
+		says 'line 4: 0x10 repeats an earlier entry: dropped' && prints ' 2 entries'
 }
 
 denied_bits_are_found()
@@ -220,6 +227,51 @@ a_list_is_checked_as_of_the_model_in_its_name()
 	exits 1 && prints 'model 8Fh' || return 1
 	tool check --cpu 06_3F "$work/al_068f"
 	exits 0
+}
+
+every_error_is_told_with_its_word()
+{
+	check_lines '0x10 0' '0x199 zz # a comment' '0x1FFFFFFFF 1' 'x 1' '0x11' '0x12 0'
+	exits 1 && says 'line 2: write mask is not a number: zz' &&
+		says 'line 3: address over 32 bits: 0x1FFFFFFFF' &&
+		says 'line 4: address is not a number: x' &&
+		prints ': the module would refuse this list' || return 1
+	check_lines '0x10 0' '0x199'
+	exits 1 && says 'line 2: address without a write mask' && prints '1 error' &&
+		! prints errors || return 1
+	check_lines '# nothing'
+	exits 1 && says 'no entry found'
+}
+
+a_list_for_another_model_is_an_error()
+{
+	cp allowlists/al_19_01 "$work/my-list"
+	tool check --cpu 06_8F "$work/my-list"
+	exits 1 && says 'family 19h, model 01h, Milan' && says 'this is family 06h, model 8Fh' || return 1
+	tool check --cpu 19_01 "$work/my-list"
+	exits 0 && ! says family
+}
+
+models_have_names_and_numbers()
+{
+	selects 06_8F sapphirerapids && selects 06_8F 'Sapphire Rapids' && selects 19_11 genoa &&
+		selects 19_30 trento && selects 06_2D sandybridge-ep && selects 06_8F 0x8F &&
+		selects 06_8F --family 6 --model 143 && selects 19_01 --family 0x19 --model 1 || return 1
+	tool select nonesuch
+	exits 2 && says 'msr-allowlist list'
+}
+
+models_and_groups_are_listed()
+{
+	tool list
+	exits 0 && prints '19_30  Trento' && prints 'counters-os' || return 1
+	for model in $(models); do prints "$model  " || return 1; done
+}
+
+lists_that_are_not_there_are_told()
+{
+	tool --lists "$work/none" select
+	exits 1 && says 'the lists are not there'
 }
 
 one_bad_list_among_good_ones_is_found()
@@ -274,7 +326,7 @@ denied_bits_are_not_loaded()
 a_wrong_command_line_is_2()
 {
 	for arguments in '' nonsense check 'load a b' 'show x' 'diff a' --nonsense 'select zz' \
-		'select 06_8F x' 'select 300 1' 'select -1 1' '--with energy show' '--force check a' \
+		'select 06_8F x' 'select 300 1' 'select -1 1' '--with energy show' '--force show' '--family 6 select' '--family 6 --model 1 select 06_8F' '--model 1 show' \
 		'--prune show' '--with nonsense select' '--cpu 6 show' '--cpu 06_8F select 06_3F' 'select 06_8Fx' 'select al_06'; do
 		# shellcheck disable=SC2086	# words
 		tool $arguments
@@ -294,7 +346,7 @@ help_and_version_are_0()
 partial_masks_of_registers_with_other_writers_are_warned_of()
 {
 	check_lines '0x610 0x7fff' && exits 0 && says 'line 1: 0x610: warning:' &&
-		says 'other CPUs' && says 'bits 0x80FFFFFF00FF8000' && prints '1 warnings' || return 1
+		says 'other CPUs' && says 'bits 0x80FFFFFF00FF8000' && prints '1 warning' || return 1
 	check_lines '0x186 0xff' && exits 0 && says 'warning:' && says 'perf' || return 1
 	check_lines '0x1A4 0x1' && exits 0 && says 'warning:' || return 1
 	check_lines '0x1A4 0x2F' && exits 0 && ! says 'warning' && ! prints warning || return 1
@@ -331,7 +383,7 @@ a_full_disk_is_1()
 	exits 1 && says 'standard output'
 }
 
-plan 27
+plan 33
 test_that every_model_is_selected_by_each_kind_of_name
 test_that models_without_a_list_are_told_the_nearest
 test_that this_machine_is_that_of_cpuinfo
@@ -342,11 +394,17 @@ test_that every_list_is_good
 test_that the_module_is_spoken_for
 test_that lists_end_at_131073_bytes
 test_that doubles_are_found
+test_that repeated_lines_are_dropped
 test_that denied_bits_are_found
 test_that reserved_bits_are_found
 test_that unknown_registers_are_found
 test_that wrong_names_are_found
 test_that a_list_is_checked_as_of_the_model_in_its_name
+test_that every_error_is_told_with_its_word
+test_that a_list_for_another_model_is_an_error
+test_that models_have_names_and_numbers
+test_that models_and_groups_are_listed
+test_that lists_that_are_not_there_are_told
 test_that one_bad_list_among_good_ones_is_found
 test_that differences_are_printed_from_both_sides
 test_that what_is_the_same_in_another_order_does_not_differ

@@ -5,6 +5,8 @@
  */
 
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "unit.h"
 #include "../../msr_version.h"
@@ -14,10 +16,32 @@
 static const char *content;
 static FILE *failing;
 
+/* The node of it, and what /proc/devices says; most streams made up here have no descriptor. */
+static mode_t node_mode;
+static dev_t node_number;
+static const char majors[] = "Character devices:\n  1 mem\n240 msr_batch\n241 msr_allowlist\n"
+			     "242 msr_safe\n\nBlock devices:\n  7 loop\n";
+
+int __wrap_fstat(int fd, struct stat *node);
+int __wrap_fstat(int fd, struct stat *node)
+{
+	(void)fd;
+	*node = (struct stat){ .st_mode = node_mode, .st_rdev = node_number };
+	return 0;
+}
+
+static void be_a_device(void)
+{
+	node_mode = S_IFCHR | 0600;
+	node_number = makedev(241, 0);
+}
+
 FILE *__wrap_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode)
 {
 	(void)mode;
+	if (strcmp(path, "/proc/devices") == 0)
+		return fmemopen((char *)majors, strlen(majors), "r");
 	assert_string_equal(path, "/dev/cpu/msr_allowlist");
 	if (failing)
 		return failing;
@@ -68,10 +92,30 @@ static int reset(void **state)
 	return 0;
 }
 
+TEST(what_is_no_device_of_the_module_is_no_list, NULL, NULL)
+{
+	struct allowlist list;
+
+	content = "0x00000010 0x0000000000000000\n";
+	be_a_device();
+	node_mode = S_IFREG | 0644;
+	assert_int_equal(allowlist_read(&list), -1);
+	assert_int_equal(errno, ENODEV);
+	assert_int_equal(list.count, 0);
+	be_a_device();
+	node_number = makedev(240, 0); /* of its batch device */
+	assert_int_equal(allowlist_read(&list), -1);
+	assert_int_equal(errno, ENODEV);
+	be_a_device();
+	assert_int_equal(allowlist_read(&list), 0);
+	allowlist_free(&list);
+}
+
 TEST(the_list_in_force_is_read, NULL, NULL)
 {
 	struct allowlist list;
 
+	be_a_device();
 	content = "# MSR      Write mask\n"
 		  "0x00000010 0x0000000000000000\n"
 		  "0xC0000103 0xFEDCBA9876543210\n"
@@ -112,6 +156,7 @@ TEST(a_list_that_cannot_be_read_to_its_end_is_an_error, NULL, NULL)
 	struct allowlist list;
 	int turn = 0;
 
+	be_a_device();
 	failing = fopencookie(&turn, "r", (cookie_io_functions_t){ .read = one_line });
 	errno = 0;
 	assert_int_equal(allowlist_read(&list), -1);
@@ -136,6 +181,7 @@ TEST(a_list_that_cannot_be_read_is_an_error, NULL, NULL)
 	struct allowlist list;
 	size_t i;
 
+	be_a_device();
 	for (i = 0; i < ARRAY_SIZE(strange); i++) {
 		content = strange[i];
 		errno = 0;

@@ -21,7 +21,9 @@ static struct {
 	int err;
 } refused[8];
 static size_t nr_refused;
-static int batch_errno;
+static int batch_errno, list_errno;
+static bool list_empty;
+static uint32_t listed_alone;
 
 /* What was written to the device: how many times, and how much each time may be */
 static unsigned int writes;
@@ -45,6 +47,11 @@ int __wrap_allowlist_read(struct allowlist *list)
 	size_t i;
 
 	*list = (struct allowlist){ 0 };
+	errno = list_errno;
+	if (list_errno)
+		return -1;
+	if (list_empty)
+		return 0;
 	for (i = 0; i < ARRAY_SIZE(entries); i++)
 		assert_int_equal(allowlist_add(list, entries[i].msr, entries[i].wmask), 0);
 	return 0;
@@ -54,6 +61,17 @@ struct processor_id __wrap_processor_id_here(void);
 struct processor_id __wrap_processor_id_here(void)
 {
 	return processor;
+}
+
+static int alien;
+
+int __wrap_node_check(int fd, const char *name);
+int __wrap_node_check(int fd, const char *name)
+{
+	(void)fd;
+	assert_string_equal(name, "msr_allowlist");
+	errno = ENODEV;
+	return alien;
 }
 
 int __wrap_batch_open(void)
@@ -74,6 +92,9 @@ int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
 		assert_true(ops[i].isrdmsr);
 		assert_true(cpus_has(&online, ops[i].cpu));
 		ops[i].err = 0;
+		ops[i].wmask = ops[i].msr == 0x199 ? 0xFFFF : 0;
+		if (listed_alone && ops[i].msr != listed_alone)
+			ops[i].err = -EACCES;
 		for (j = 0; j < nr_refused; j++)
 			if (refused[j].msr == ops[i].msr && refused[j].cpu == ops[i].cpu)
 				ops[i].err = refused[j].err;
@@ -122,6 +143,10 @@ static int make_node(void **state)
 	cpus_add(&online, 5);
 	nr_refused = 0;
 	batch_errno = 0;
+	list_errno = 0;
+	list_empty = false;
+	alien = 0;
+	listed_alone = 0;
 	writes = 0;
 	most_written = SIZE_MAX;
 	options = (struct options){ .cpu = "06_8F", .lists = "allowlists" };
@@ -196,6 +221,72 @@ TEST(load_writes_once_and_finds_what_it_wrote, make_node, forget_node)
 {
 	assert_int_equal(load(THE_LIST), GOOD);
 	assert_int_equal(writes, 1);
+	assert_non_null(
+		strstr(printed, " is in force: 5 registers can be read, and 1 of them written.\n"));
+}
+
+TEST(a_file_in_place_of_the_device_is_not_loaded, make_node, forget_node)
+{
+	alien = -1;
+	assert_int_equal(load(THE_LIST), NOT_GOOD);
+	assert_int_equal(writes, 0);
+	assert_non_null(strstr(said, "/dev/cpu/msr_allowlist: Not a device of msr-safe\n"));
+	assert_non_null(strstr(said, "remove it, then load the module again"));
+	list_errno = ENODEV;
+	assert_int_equal(run(command_show), NOT_GOOD);
+	assert_string_equal(printed, "");
+	assert_non_null(strstr(said, "Not a device of msr-safe"));
+	assert_int_equal(run(command_probe), NOT_GOOD);
+}
+
+TEST(a_list_for_another_model_is_loaded_only_by_force, make_node, forget_node)
+{
+	static const char of_another[] = "# Milan: family 19h, model 01h\n" THE_LIST;
+	static const char of_this[] = "# SPR: family 06h, model 8Fh\n" THE_LIST;
+
+	assert_int_equal(load(of_another), NOT_GOOD);
+	assert_int_equal(writes, 0);
+	assert_non_null(strstr(said, "family 19h, model 01h, Milan, Zen 3 (EPYC 7003)"));
+	assert_non_null(strstr(said, "this is family 06h, model 8Fh, Sapphire Rapids"));
+	options.force = true;
+	assert_int_equal(load(of_another), GOOD);
+	options.force = false;
+	assert_int_equal(load(of_this), GOOD);
+}
+
+TEST(entries_that_repeat_others_are_dropped_and_said, make_node, forget_node)
+{
+	assert_int_equal(load(THE_LIST "0x199 0xFFFF\n0x10 0x0\n"), GOOD);
+	assert_non_null(strstr(said, "line 6: 0x199 repeats an earlier entry: dropped\n"));
+	assert_non_null(strstr(said, "line 7: 0x10 repeats an earlier entry: dropped\n"));
+	/* With another mask it is none: the module refuses it. */
+	assert_int_equal(load(THE_LIST "0x10 0x0\n0x199 0xFFFE\n"), NOT_GOOD);
+	assert_non_null(strstr(said, "line 7: address is listed twice"));
+	assert_int_equal(writes, 1);
+}
+
+TEST(an_empty_list_is_said_to_be, make_node, forget_node)
+{
+	list_empty = true;
+	assert_int_equal(run(command_show), GOOD);
+	assert_string_equal(printed, "# No register is allowed: the list is empty.\n");
+}
+
+TEST(who_cannot_read_the_list_is_shown_it_by_batch, make_node, forget_node)
+{
+	list_errno = EACCES;
+	listed_alone = 0x199;
+	assert_int_equal(run(command_show), GOOD);
+	assert_string_equal(
+		printed,
+		"0x00000199 0x000000000000FFFF # PERF_CTL                    thread   target performance state; no turbo\n"
+		"# Registers that the tables do not know can be allowed as well.\n");
+	listed_alone = 1;
+	assert_int_equal(run(command_show), GOOD);
+	assert_string_equal(printed, "# No register that the tables know is allowed.\n");
+	batch_errno = EACCES;
+	assert_int_equal(run(command_show), NOT_GOOD);
+	assert_string_equal(printed, "");
 }
 
 TEST(what_is_not_what_was_loaded_is_said, make_node, forget_node)

@@ -1054,7 +1054,7 @@ TEST(a_batch_that_fails_is_told, make_node, remove_node)
 	node.failure = ESTALE;
 	node.failing_batch = 1;
 	assert_int_equal(RUN(), 3);
-	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Stale file handle\n");
+	assert_said("msrsave: /dev/cpu/msr_batch: Stale file handle\n");
 	assert_int_not_equal(access(path, F_OK), 0);
 	node.failing_batch = 0;
 	assert_int_equal(RUN(), 0);
@@ -1075,11 +1075,11 @@ TEST(without_a_device_nothing_is_done, make_node, remove_node)
 {
 	node.no_batch = true;
 	assert_int_equal(RUN(), 3);
-	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Permission denied\n");
+	assert_said("msrsave: /dev/cpu/msr_batch: Permission denied\n");
 	node.no_batch = false;
 	node.no_list = true;
 	assert_int_equal(RUN(), 3);
-	assert_string_equal(said, "msrsave: /dev/cpu/msr_allowlist: Permission denied\n");
+	assert_said("msrsave: /dev/cpu/msr_allowlist: Permission denied\n");
 	assert_int_not_equal(access(path, F_OK), 0);
 	assert_int_equal(RUN("-r"), 3);
 	assert_said("/state: No such file or directory\n");
@@ -1098,7 +1098,7 @@ TEST(without_a_device_nothing_is_done, make_node, remove_node)
 	assert_int_equal(RUN("-r"), 3);
 	node.no_batch = true;
 	assert_int_equal(RUN("-r"), 3);
-	assert_string_equal(said, "msrsave: /dev/cpu/msr_batch: Permission denied\n");
+	assert_said("msrsave: /dev/cpu/msr_batch: Permission denied\n");
 }
 
 TEST(an_obstacle_is_seen_before_registers_are_read, make_node, remove_node)
