@@ -3,6 +3,7 @@
 
 INSTALL ?= install
 prefix ?= $(or $(PREFIX),/usr/local)
+bindir ?= $(prefix)/bin
 sbindir ?= $(prefix)/sbin
 libexecdir ?= $(prefix)/libexec
 includedir ?= $(prefix)/include
@@ -25,7 +26,8 @@ PROGRAMS := build/msrsave build/msr-allowlist
 
 # What goes where: mode, path, file
 place = $(foreach file,$(3),$(1):$(2)/$(notdir $(file)):$(file))
-INSTALLED = $(call place,755,$(sbindir),$(PROGRAMS)) \
+INSTALLED = $(call place,755,$(bindir),build/msr-allowlist) \
+	$(call place,755,$(sbindir),build/msrsave) \
 	$(call place,755,$(libexecdir)/msr-safe,build/install/service) \
 	$(call place,644,$(includedir),$(PUBLIC_HEADERS)) \
 	$(call place,644,$(LISTS_DIR),$(LISTS)) \
@@ -42,7 +44,7 @@ INSTALLED = $(call place,755,$(sbindir),$(PROGRAMS)) \
 SERVICE := build/install/service build/install/msr-safe.service
 build/install/%: packaging/systemd/%.in always
 	@mkdir -p $(@D)
-	@sed 's|@libexecdir@|$(libexecdir)|; s|@sbindir@|$(sbindir)|' $< > $@.new
+	@sed 's|@libexecdir@|$(libexecdir)|; s|@bindir@|$(bindir)|' $< > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 programs: $(PROGRAMS) $(SERVICE)

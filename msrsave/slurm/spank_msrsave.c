@@ -6,7 +6,8 @@
  *
  * A line in plugstack.conf:
  *
- *	required spank_msrsave.so [msrsave=PATH] [dir=FOLDER] [on_failure=drain|log]
+ *	required spank_msrsave.so [msrsave=PATH] [dir=FOLDER] [cpus=LIST]
+ *		[on_failure=drain|log]
  */
 
 #define _GNU_SOURCE
@@ -31,6 +32,7 @@ SPANK_PLUGIN(msrsave, 1)
  * @job:	Its number.
  * @msrsave:	Path of the program.
  * @dir:	Folder with a file for each job.
+ * @cpus:	The CPUs to save and restore, or NULL for all.
  * @file:	The file of this job.
  * @drain:	Whether a failure is Slurm's matter, which drains the node then.
  */
@@ -38,6 +40,7 @@ struct task {
 	uint32_t job;
 	const char *msrsave;
 	const char *dir;
+	const char *cpus;
 	char *file;
 	bool drain;
 };
@@ -82,6 +85,8 @@ static char *command_for(const struct task *task, bool restore)
 	fputs("exec ", command);
 	put_quoted(command, task->msrsave);
 	fputs(restore ? " -r " : " ", command);
+	if (task->cpus)
+		fprintf(command, "-c %s ", task->cpus);
 	put_quoted(command, task->file);
 	fputs(" < /dev/null 2>&1", command);
 	if (fclose(command)) {
@@ -203,6 +208,12 @@ static int has_file(const struct task *task)
 	return -1;
 }
 
+/* As far as characters go, which are none for the shell: msrsave reads it. */
+static bool is_cpu_list(const char *list)
+{
+	return *list && list[strspn(list, "0123456789,:-")] == '\0' && *list != '-';
+}
+
 /* Takes one argument of plugstack.conf; false if it is none that there is. */
 static bool take_argument(struct task *task, const char *argument)
 {
@@ -215,6 +226,8 @@ static bool take_argument(struct task *task, const char *argument)
 		task->msrsave = value;
 	else if (!strncmp(argument, "dir=", value - argument) && *value == '/')
 		task->dir = value;
+	else if (!strncmp(argument, "cpus=", value - argument) && is_cpu_list(value))
+		task->cpus = value;
 	else if (!strcmp(argument, "on_failure=drain"))
 		task->drain = true;
 	else if (!strcmp(argument, "on_failure=log"))

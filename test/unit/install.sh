@@ -30,6 +30,7 @@ check()
 expected()
 {
 	cat <<-'END'
+		./bin/msr-allowlist
 		./include/msr_safe.h
 		./include/msr_version.h
 		./lib/modprobe.d/msr-safe.conf
@@ -37,7 +38,6 @@ expected()
 		./lib/sysusers.d/msr-safe.conf
 		./lib/udev/rules.d/70-msr-safe.rules
 		./libexec/msr-safe/service
-		./sbin/msr-allowlist
 		./sbin/msrsave
 		./share/bash-completion/completions/msr-allowlist
 		./share/bash-completion/completions/msrsave
@@ -58,7 +58,7 @@ places_are_filled_in()
 	! grep -r @ "$prefix/libexec" "$prefix/lib/systemd" | grep '@[a-z]*dir@' &&
 		grep -qx "ExecStart=$prefix/libexec/msr-safe/service start" \
 			"$prefix/lib/systemd/system/msr-safe.service" &&
-		grep -qx "allowlist=$prefix/sbin/msr-allowlist" "$prefix/libexec/msr-safe/service"
+		grep -qx "allowlist=$prefix/bin/msr-allowlist" "$prefix/libexec/msr-safe/service"
 }
 
 program_compiles()
