@@ -34,7 +34,7 @@ static const struct command {
 /* clang-format on */
 
 /* Options without a letter */
-enum { OPTION_FAMILY = 256, OPTION_MODEL };
+enum { OPTION_FAMILY = 256, OPTION_MODEL, OPTION_FOR };
 
 static void help(void)
 {
@@ -55,6 +55,7 @@ static void help(void)
 	       " -c, --cpu MODEL   check, name registers and so on as of this model\n"
 	       " -w, --with GROUPS with select: decide for core, shared, turbo, energy, counters,\n"
 	       "                   counters-os, uncore, several with commas, or for all\n"
+	       "     --for CLIENT  with select: decide for the groups that a client needs, as geopm\n"
 	       "     --family N, --model N\n"
 	       "                   with select: family and model as numbers\n"
 	       " -f, --force       with load, check: also a list for another model; with load: also\n"
@@ -69,6 +70,21 @@ static void help(void)
 	       "not be done, 2 if the command line is wrong.\n");
 }
 
+static int run_for_client(const struct command *command, struct options *options)
+{
+	const struct client *client;
+
+	if (options->client) {
+		client = tables_client(&options->tables, options->client);
+		if (!client)
+			return wrong_usage(
+				"there is no such client; msr-allowlist list prints all: ",
+				options->client);
+		options->with = client->groups;
+	}
+	return command->run(options);
+}
+
 static int run(const struct command *command, struct options *options)
 {
 	int status;
@@ -79,6 +95,8 @@ static int run(const struct command *command, struct options *options)
 		return wrong_usage("too many operands for ", command->name);
 	if (options->with && command->run != command_select)
 		return wrong_usage("--with is for select", "");
+	if (options->client && (command->run != command_select || options->with))
+		return wrong_usage("--for is for select, without --with", "");
 	if (options->force && command->run != command_load && command->run != command_check)
 		return wrong_usage("--force is for load and check", "");
 	if ((options->family || options->model) && command->run != command_select)
@@ -92,7 +110,7 @@ static int run(const struct command *command, struct options *options)
 		      "(allowlists in the source tree)");
 		return NOT_GOOD;
 	}
-	status = command->run(options);
+	status = run_for_client(command, options);
 	tables_free(&options->tables);
 	return status;
 }
@@ -103,6 +121,7 @@ static int parse_and_run(int argc, char *argv[])
 	static const struct option longs[] = {
 		{ "cpu", required_argument, NULL, 'c' },
 		{ "with", required_argument, NULL, 'w' },
+		{ "for", required_argument, NULL, OPTION_FOR },
 		{ "family", required_argument, NULL, OPTION_FAMILY },
 		{ "model", required_argument, NULL, OPTION_MODEL },
 		{ "force", no_argument, NULL, 'f' },
@@ -123,6 +142,9 @@ static int parse_and_run(int argc, char *argv[])
 		switch (option) {
 		case 'c':
 			options.cpu = optarg;
+			break;
+		case OPTION_FOR:
+			options.client = optarg;
 			break;
 		case OPTION_FAMILY:
 			options.family = optarg;

@@ -28,6 +28,7 @@ struct options {
 	const char *lists; /* directory of the lists and tables */
 	const char *cpu; /* a processor that was named, or NULL */
 	const char *family, *model; /* the same as numbers, both or none */
+	const char *client; /* whose groups are @with, or NULL */
 	const char *with; /* groups that the site decides for, with commas, or NULL */
 	bool force;
 	bool prune;

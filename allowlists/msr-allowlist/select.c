@@ -148,20 +148,6 @@ static int no_list(const struct tables *tables, const struct processor *processo
 	return NOT_GOOD;
 }
 
-/* Whether a group is among those of --with */
-static bool chosen(const char *with, const char *group)
-{
-	size_t len;
-
-	for (; with && *with; with += len, with += *with == ',') {
-		len = strcspn(with, ",");
-		if ((len == 3 && memcmp(with, "all", 3) == 0) ||
-		    (len == strlen(group) && memcmp(with, group, len) == 0))
-			return true;
-	}
-	return false;
-}
-
 /* Every word of --with is a group of some register. */
 static bool groups_exist(const struct options *options)
 {
@@ -186,20 +172,9 @@ static bool groups_exist(const struct options *options)
 }
 
 /*
- * The row of a register that the site has decided for, so that its commented entry counts;
- * of more groups than one, the last. NULL if there is none.
+ * A commented entry comes into force if it has the mask of the row that counts. What that
+ * takes the place of is left out.
  */
-static const struct reg *decided(const struct options *options, const struct model *model,
-				 uint32_t msr)
-{
-	const struct reg *reg = NULL, *last = NULL;
-
-	while ((reg = tables_reg(&options->tables, model, msr, reg)))
-		if (reg->offered && chosen(options->with, reg->group))
-			last = reg;
-	return last;
-}
-
 static void print_line(const struct options *options, const struct model *model, const char *line)
 {
 	bool commented = strncmp(line, "# 0x", 4) == 0;
@@ -208,7 +183,7 @@ static void print_line(const struct options *options, const struct model *model,
 	uint32_t msr;
 
 	if (sscanf(line + 2 * commented, "0x%8" SCNx32 " %" SCNx64, &msr, &mask) == 2)
-		reg = decided(options, model, msr);
+		reg = tables_decided(&options->tables, model, msr, options->with);
 	if (!reg || (commented && (mask & ~reg->site)))
 		fputs(line, stdout);
 	else if (commented && mask == reg->site)
@@ -241,10 +216,14 @@ int command_list(const struct options *options)
 {
 	const struct tables *tables = &options->tables;
 	const struct model *model;
+	size_t i;
 
 	printf("# Models\n");
 	for (model = tables->models; model < tables->models + tables->nr_models; model++)
 		printf("%s  %s\n", model->key, model->name);
+	printf("\n# Clients, for --for, and the groups that they need\n");
+	for (i = 0; i < tables->nr_clients; i++)
+		printf("%-12s %s\n", tables->clients[i].name, tables->clients[i].groups);
 	printf("\n# Groups, for --with\n");
 	return print_groups(options);
 }

@@ -168,6 +168,34 @@ static int add_denial(struct tables *tables, const struct row *row)
 	return 0;
 }
 
+static int add_client(struct tables *tables, const struct row *row)
+{
+	struct use use = { 0 }, *added;
+	struct client *client;
+
+	if (row->count == 3 && strcmp(row->columns[1], "groups") == 0) {
+		tables->clients = grow(tables->clients, tables->nr_clients, sizeof(*client));
+		client = &tables->clients[tables->nr_clients++];
+		client->name = copy(row->columns[0]);
+		client->groups = copy(row->columns[2]);
+		return 0;
+	}
+	if (row->count != 6)
+		return wrong(row, "not 6 columns, nor groups");
+	use.absent = strcmp(row->columns[4], "absent") == 0;
+	if (!parse_addresses(row->columns[2], &use.at))
+		return wrong(row, "not an address, nor a range of them");
+	if (!parse_mask(row->columns[3], &use.written) ||
+	    (!use.absent && !parse_mask(row->columns[4], &use.left_out)))
+		return wrong(row, "not a mask");
+	tables->uses = grow(tables->uses, tables->nr_uses, sizeof(*added));
+	added = &tables->uses[tables->nr_uses++];
+	*added = use;
+	added->client = copy(row->columns[0]);
+	added->models = copy(row->columns[1]);
+	return 0;
+}
+
 static int read_table(struct tables *tables, const char *directory, const char *name,
 		      int (*add)(struct tables *tables, const struct row *row))
 {
@@ -208,7 +236,8 @@ int tables_read(struct tables *tables, const char *directory)
 	memset(tables, 0, sizeof(*tables));
 	if (read_table(tables, directory, "models", add_model) ||
 	    read_table(tables, directory, "registers", add_reg) ||
-	    read_table(tables, directory, "denied", add_denial)) {
+	    read_table(tables, directory, "denied", add_denial) ||
+	    read_table(tables, directory, "clients", add_client)) {
 		tables_free(tables);
 		return -1;
 	}
@@ -235,6 +264,16 @@ void tables_free(struct tables *tables)
 		free(tables->denials[i].models);
 		free(tables->denials[i].reason);
 	}
+	for (i = 0; i < tables->nr_clients; i++) {
+		free(tables->clients[i].name);
+		free(tables->clients[i].groups);
+	}
+	for (i = 0; i < tables->nr_uses; i++) {
+		free(tables->uses[i].client);
+		free(tables->uses[i].models);
+	}
+	free(tables->clients);
+	free(tables->uses);
 	free(tables->models);
 	free(tables->regs);
 	free(tables->denials);
@@ -295,6 +334,41 @@ const struct reg *tables_reg(const struct tables *tables, const struct model *mo
 	for (; reg < tables->regs + tables->nr_regs; reg++)
 		if (addresses_have(&reg->at, msr) && model_has(model, reg->models))
 			return reg;
+	return NULL;
+}
+
+/* Whether a group is among groups with commas, or they are all */
+static bool is_chosen(const char *groups, const char *group)
+{
+	size_t len;
+
+	for (; groups && *groups; groups += len, groups += *groups == ',') {
+		len = strcspn(groups, ",");
+		if ((len == 3 && memcmp(groups, "all", 3) == 0) ||
+		    (len == strlen(group) && memcmp(groups, group, len) == 0))
+			return true;
+	}
+	return false;
+}
+
+const struct reg *tables_decided(const struct tables *tables, const struct model *model,
+				 uint32_t msr, const char *groups)
+{
+	const struct reg *reg = NULL, *last = NULL;
+
+	while ((reg = tables_reg(tables, model, msr, reg)))
+		if (reg->offered && is_chosen(groups, reg->group))
+			last = reg;
+	return last;
+}
+
+const struct client *tables_client(const struct tables *tables, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < tables->nr_clients; i++)
+		if (strcmp(tables->clients[i].name, name) == 0)
+			return &tables->clients[i];
 	return NULL;
 }
 

@@ -45,6 +45,21 @@ struct denial {
 	char *reason;
 };
 
+struct client {
+	char *name;
+	char *groups; /* that it needs, with commas */
+};
+
+/* What a client does with registers */
+struct use {
+	char *client;
+	char *models;
+	struct addresses at;
+	uint64_t written; /* bits */
+	bool absent; /* the list does not have it */
+	uint64_t left_out; /* bits of @written that the list leaves out */
+};
+
 struct tables {
 	struct model *models;
 	size_t nr_models;
@@ -52,6 +67,10 @@ struct tables {
 	size_t nr_regs;
 	struct denial *denials;
 	size_t nr_denials;
+	struct client *clients;
+	size_t nr_clients;
+	struct use *uses;
+	size_t nr_uses;
 };
 
 /* Reads the tables of a directory. Returns 0, or -1 and has said what is wrong. */
@@ -79,6 +98,15 @@ static inline bool addresses_have(const struct addresses *at, uint32_t msr)
 /* The row of a register for a model, from the row after @from on; NULL for no more. */
 const struct reg *tables_reg(const struct tables *tables, const struct model *model, uint32_t msr,
 			     const struct reg *from);
+
+/*
+ * The row of a register by which its commented entry counts when the site has decided for
+ * these groups, with commas, or for all: of several, the last. NULL if there is none.
+ */
+const struct reg *tables_decided(const struct tables *tables, const struct model *model,
+				 uint32_t msr, const char *groups);
+
+const struct client *tables_client(const struct tables *tables, const char *name);
 
 /* Writes the name of a register to a buffer of REG_NAME_SIZE bytes. */
 #define REG_NAME_SIZE 64

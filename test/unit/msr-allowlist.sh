@@ -261,6 +261,20 @@ models_have_names_and_numbers()
 	exits 2 && says 'msr-allowlist list'
 }
 
+clients_have_the_groups_that_they_need()
+{
+	tool select --with energy 06_8F
+	cp "$work/out" "$work/with"
+	tool select --for papi 06_8F
+	exits 0 && cmp -s "$work/out" "$work/with" || return 1
+	tool select --for nonesuch 06_8F
+	exits 2 && says 'no such client' || return 1
+	tool select --for papi --with energy 06_8F
+	exits 2 || return 1
+	tool show --for papi
+	exits 2
+}
+
 models_and_groups_are_listed()
 {
 	tool list
@@ -383,7 +397,7 @@ a_full_disk_is_1()
 	exits 1 && says 'standard output'
 }
 
-plan 33
+plan 34
 test_that every_model_is_selected_by_each_kind_of_name
 test_that models_without_a_list_are_told_the_nearest
 test_that this_machine_is_that_of_cpuinfo
@@ -403,6 +417,7 @@ test_that a_list_is_checked_as_of_the_model_in_its_name
 test_that every_error_is_told_with_its_word
 test_that a_list_for_another_model_is_an_error
 test_that models_have_names_and_numbers
+test_that clients_have_the_groups_that_they_need
 test_that models_and_groups_are_listed
 test_that lists_that_are_not_there_are_told
 test_that one_bad_list_among_good_ones_is_found

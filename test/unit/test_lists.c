@@ -379,6 +379,88 @@ static void assert_list_is_the_tables(const struct model *model, const struct li
 	assert_int_equal(written, count);
 }
 
+/* What the list that is selected for a client has of a register: -1 if it has none */
+static int mask_for_client(const struct list *list, uint32_t msr, uint64_t *mask)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		if (list->entries[i].msr == msr) {
+			*mask = list->entries[i].wmask;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* By the program, as the page says */
+static void select_for(const char *client, const char *model, struct list *list)
+{
+	char command[128], *text = malloc(LIST_SIZE_MAX);
+	FILE *selected;
+	size_t size;
+
+	assert_non_null(text);
+	snprintf(command, sizeof(command),
+		 "MSR_ALLOWLISTS=" LISTS " build/unit/msr-allowlist --for %s select %s", client,
+		 model);
+	selected = popen(command, "r");
+	assert_non_null(selected);
+	size = fread(text, 1, LIST_SIZE_MAX - 1, selected);
+	text[size] = '\0';
+	assert_int_equal(pclose(selected), 0);
+	list_parse(list, client, text, size);
+	assert_int_equal(list->err, 0);
+}
+
+static void compare_uses(const struct client *client, const struct model *model,
+			 const struct list *list)
+{
+	const struct use *use;
+	uint64_t mask;
+	uint32_t msr;
+	bool absent;
+
+	for (use = tables.uses; use < tables.uses + tables.nr_uses; use++) {
+		if (strcmp(use->client, client->name) != 0 || !model_has(model, use->models))
+			continue;
+		for_each_address(msr, use->at) {
+			mask = 0;
+			absent = mask_for_client(list, msr, &mask) < 0;
+			if (absent != use->absent ||
+			    (!absent && (use->written & ~mask) != use->left_out))
+				fail_msg("%s, %s: 0x%" PRIX32 " has mask 0x%" PRIX64 "%s",
+					 client->name, model->key, msr, mask,
+					 absent ? ", and is not listed" : "");
+		}
+	}
+}
+
+TEST(what_a_list_leaves_out_of_a_clients_bits_is_what_the_table_says, NULL, NULL)
+{
+	const struct client *client;
+	const struct model *model;
+	struct list list;
+
+	assert_in_range(tables.nr_clients, 5, 100);
+	assert_in_range(tables.nr_uses, 100, 10000);
+	for (client = tables.clients; client < tables.clients + tables.nr_clients; client++) {
+		for_each_model(model) {
+			select_for(client->name, model->key, &list);
+			compare_uses(client, model, &list);
+			list_free(&list);
+		}
+	}
+}
+
+TEST(every_client_of_a_use_has_groups, NULL, NULL)
+{
+	const struct use *use;
+
+	for (use = tables.uses; use < tables.uses + tables.nr_uses; use++)
+		assert_non_null(tables_client(&tables, use->client));
+}
+
 TEST(every_list_has_what_the_table_has_and_no_more, NULL, NULL)
 {
 	const struct model *model;
