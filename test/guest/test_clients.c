@@ -5,6 +5,10 @@
  * or number here is of msr_safe.h.
  */
 
+#include <linux/io_uring.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
 #include "guest.h"
 
 #define MSR_SAFE_PATH "/dev/cpu/0/msr_safe"
@@ -136,6 +140,16 @@ TEST(the_owner_of_a_node_may_read_and_write_it, load_the_list, restore)
 	assert_true(st.st_mode & S_IWUSR);
 }
 
+TEST(the_owner_of_the_list_may_read_and_write_it, load_the_list, restore)
+{
+	struct stat st;
+
+	assert_int_equal(stat(LIST_PATH, &st), 0);
+	assert_true(S_ISCHR(st.st_mode));
+	assert_true(st.st_mode & S_IRUSR);
+	assert_true(st.st_mode & S_IWUSR);
+}
+
 TEST(msr_safe_is_found_beside_the_kernels_msr, load_the_list, restore)
 {
 	assert_int_equal(access(MSR_SAFE_PATH, F_OK), 0);
@@ -174,6 +188,59 @@ TEST(registers_are_read_and_written_at_their_addresses, load_the_list, restore)
 		assert_int_equal(value, 0x123456789abcdef0 + cpu);
 		close(fd);
 	}
+}
+
+/* One read or write by io_uring. Returns its result, or -1 with errno set. */
+static int by_io_uring(unsigned int opcode, int fd, uint64_t *value, uint64_t offset)
+{
+	struct io_uring_params params = { 0 };
+	int ring = syscall(__NR_io_uring_setup, 1, &params);
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	char *sq, *cq;
+	int result;
+
+	if (ring < 0)
+		return -1;
+	sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	cq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
+	sqe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+	assert_true(sq != MAP_FAILED && cq != MAP_FAILED && sqe != MAP_FAILED);
+	*sqe = (struct io_uring_sqe){
+		.opcode = opcode,
+		.fd = fd,
+		.addr = (uintptr_t)value,
+		.len = sizeof(*value),
+		.off = offset,
+	};
+	*(uint32_t *)(sq + params.sq_off.array) = 0;
+	__atomic_store_n((uint32_t *)(sq + params.sq_off.tail), 1, __ATOMIC_RELEASE);
+	assert_int_equal(syscall(__NR_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
+			 1);
+	cqe = (struct io_uring_cqe *)(cq + params.cq_off.cqes);
+	result = cqe->res;
+	munmap(sq, 4096);
+	munmap(cq, 4096);
+	munmap(sqe, 4096);
+	close(ring);
+	errno = result < 0 ? -result : 0;
+	return result < 0 ? -1 : result;
+}
+
+TEST(io_uring_reads_and_writes_registers, load_the_list, restore)
+{
+	uint64_t value = 0x1122334455667788;
+	int fd = client_open(2);
+
+	/* Kernels without it have no such clients. */
+	if (by_io_uring(IORING_OP_WRITE, fd, &value, STORE_A) < 0 && errno == ENOSYS)
+		skip();
+	assert_int_equal(peek(2, STORE_A), value);
+	value = 0;
+	assert_int_equal(by_io_uring(IORING_OP_READ, fd, &value, STORE_A), 8);
+	assert_int_equal(value, 0x1122334455667788);
+	assert_fails(by_io_uring(IORING_OP_READ, fd, &value, 0x403), EACCES);
+	close(fd);
 }
 
 TEST(the_layout_that_clients_carry_is_served, load_the_list, restore)
