@@ -44,7 +44,7 @@ help:
 	@echo 'Downloads are kept in $${XDG_CACHE_HOME:-~/.cache}/msr-safe.'
 
 modules:
-	@test -d "$(KDIR)" || { echo "No kernel headers at $(KDIR): install those of the kernel" \
+	@test -e "$(KDIR)/Makefile" || { echo "No kernel headers at $(KDIR): install those of the kernel" \
 		"(linux-headers-$$(uname -r) on Debian), or name another place with KDIR=." >&2; exit 1; }
 	$(MAKE) -C "$(KDIR)" M=$(CURDIR) modules
 

@@ -93,12 +93,19 @@ staged_is_whole()
 		! grep -r "$work/staged" "$work/staged"
 }
 
+wrong_kdir_is_told()
+{
+	! make modules KDIR="$work" 2>&1 | grep -q "^No kernel headers at $work: install" || return 0
+	make modules KDIR="$work"
+	return 1
+}
+
 nothing_stays()
 {
 	make -s uninstall prefix="$prefix" && find "$prefix" ! -type d
 }
 
-plan 8
+plan 9
 expected > "$work/expected"
 said=$(make -s install prefix="$prefix" 2>&1)
 result $? 'make install succeeds' "$said"
@@ -111,6 +118,7 @@ if command -v systemd-analyze > /dev/null && command -v man > /dev/null; then
 else
 	result 0 'systemd finds nothing wrong in the unit # SKIP no systemd-analyze or man'
 fi
+check 'a KDIR that is no kernel is said to be so' wrong_kdir_is_told
 check 'make uninstall leaves no file' nothing_stays
 check 'with DESTDIR, nothing names it' staged_is_whole
 finish
