@@ -108,37 +108,42 @@ static bool repeats(const struct list *list, size_t i)
 	return false;
 }
 
+/* Blanks out words, and leaves comments and the ends of lines. */
+static void blank(char *from, const char *to)
+{
+	bool comment = false;
+
+	for (; from < to; from++) {
+		if (*from == '\n')
+			comment = false;
+		else if (*from == '#')
+			comment = true;
+		else if (!comment)
+			*from = ' ';
+	}
+}
+
 void list_drop_repeats(struct list *list)
 {
-	struct list less;
-	char *text = NULL;
-	size_t size = 0, i;
-	FILE *stream;
+	struct msr_text text = { .start = list->text, .end = list->text + list->size };
+	struct msr_allowlist_entry entry;
+	const char *path = list->path;
+	size_t size = list->size, i;
+	char *from;
 
 	if (list->err != -ENOTUNIQ)
 		return;
-	stream = open_memstream(&text, &size);
-	if (!stream)
-		err(1, "%s", list->path);
-	for (i = 0; i < list->count; i++) {
-		if (repeats(list, i))
-			warnx("%s: line %u: 0x%X repeats an earlier entry: dropped", list->path,
-			      list->lines[i], (unsigned int)list->entries[i].msr);
-		else
-			fprintf(stream, "0x%X 0x%llX\n", (unsigned int)list->entries[i].msr,
-				(unsigned long long)list->entries[i].wmask);
-	}
-	if (fclose(stream))
-		err(1, "%s", list->path);
-	/* What is left of lines is told of those that the file has. */
-	list_parse(&less, list->path, text, size);
-	for (i = 0, size = 0; i < list->count; i++)
+	msr_text_rewind(&text);
+	for (i = 0; from = text.pos, msr_text_next(&text, &entry) > 0; i++) {
 		if (!repeats(list, i))
-			less.lines[size++] = list->lines[i];
-	if (less.line)
-		less.line = less.lines[less.line - 1];
+			continue;
+		warnx("%s: line %u: 0x%X repeats an earlier entry: dropped", path, list->lines[i],
+		      (unsigned int)entry.msr);
+		blank(from, text.pos);
+	}
+	list->text = NULL;
 	list_free(list);
-	*list = less;
+	list_parse(list, path, text.start, size);
 }
 
 bool list_names_model(const struct list *list, unsigned int *family, unsigned int *model)

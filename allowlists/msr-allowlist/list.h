@@ -46,7 +46,7 @@ void list_parse(struct list *list, const char *path, char *text, size_t size);
 
 /*
  * Drops each entry that repeats an earlier one with the same mask, for which the module
- * refuses the list. Says which. The text has no comments then.
+ * refuses the list. Says which. Comments and the numbers of lines stay.
  */
 void list_drop_repeats(struct list *list);
 

@@ -183,7 +183,11 @@ repeated_lines_are_dropped()
 {
 	check_lines '0x10 0' '16 0x0' '0x198 0' '0x10 0'
 	exits 0 && says 'line 2: 0x10 repeats an earlier entry: dropped' &&
-		says 'line 4: 0x10 repeats an earlier entry: dropped' && prints ' 2 entries'
+		says 'line 4: 0x10 repeats an earlier entry: dropped' && prints ' 2 entries' || return 1
+	# Comments and lines stay as they are.
+	check_lines '0x10 0 # TIME_STAMP_COUNTER' '0x10 0 # again' '0x198 0 # PERF_CTL' '0x12345 0'
+	exits 1 && says 'line 3: 0x198: PERF_CTL is 0x199' &&
+		says 'line 4: 0x12345: not a register that is known'
 }
 
 denied_bits_are_found()

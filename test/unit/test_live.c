@@ -259,6 +259,10 @@ TEST(entries_that_repeat_others_are_dropped_and_said, make_node, forget_node)
 	assert_int_equal(load(THE_LIST "0x199 0xFFFF\n0x10 0x0\n"), GOOD);
 	assert_non_null(strstr(said, "line 6: 0x199 repeats an earlier entry: dropped\n"));
 	assert_non_null(strstr(said, "line 7: 0x10 repeats an earlier entry: dropped\n"));
+	/* The head still counts. */
+	assert_int_equal(load("# Milan: family 19h, model 01h\n" THE_LIST "0x10 0x0 # TSC\n"),
+			 NOT_GOOD);
+	assert_non_null(strstr(said, "family 19h, model 01h, Milan"));
 	/* With another mask it is none: the module refuses it. */
 	assert_int_equal(load(THE_LIST "0x10 0x0\n0x199 0xFFFE\n"), NOT_GOOD);
 	assert_non_null(strstr(said, "line 7: address is listed twice"));
