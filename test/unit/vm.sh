@@ -8,7 +8,7 @@ set -u
 
 cd "$(dirname "$0")/../.." || exit 1
 . test/unit/tap.sh
-plan 10
+plan 12
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 said=$work/said
@@ -139,6 +139,25 @@ a_guest_that_hangs_before_its_first_program_is_booted_again()
 		says 'the kernel hung: it had no program after 1 seconds'
 }
 
+# The first run loses a test, and does not count.
+an_emulator_that_loses_its_processor_is_started_again()
+{
+	boots 'guest-began\n1..2\nok 1 - a\nnot ok 2 - b\n' '[  221.4] RSP: 0018:0 EFLAGS: 023cc646\n'
+	[ "$status" -eq 125 ] && [ "$(grep -c 'booting again, 3 lines above' "$said")" -eq 4 ] || return 1
+	boots 'guest-began\nguest-exit: 0\n' '[  221.4] RSP: 0018:0 EFLAGS: 003fffd7\n'
+	[ "$status" -eq 0 ] && ! says 'booting again'
+}
+
+what_a_guest_said_before_it_was_started_again_does_not_count()
+{
+	printf '%s\n' '1..1' 'ok 1 - here' '1..3' 'ok 1 - a' 'not ok 2 - b' \
+		'# The emulator failed: booting again, 3 lines above do not count' \
+		'1..2' 'ok 1 - a' 'ok 2 - b' > "$work/tap"
+	status=0
+	test/tally "$work/tap" > "$said" || status=$?
+	[ "$status" -eq 0 ] && says '^3 passed, 0 failed'
+}
+
 test_that make_stops_with_the_reason_when_there_is_no_kernel
 test_that the_status_is_that_of_the_script
 test_that a_kernel_that_warns_is_a_failure
@@ -149,4 +168,6 @@ test_that a_guest_that_ends_by_itself_died
 test_that a_qemu_that_fails_is_told
 test_that a_guest_that_dies_before_its_first_program_is_booted_again
 test_that a_guest_that_hangs_before_its_first_program_is_booted_again
+test_that an_emulator_that_loses_its_processor_is_started_again
+test_that what_a_guest_said_before_it_was_started_again_does_not_count
 finish
