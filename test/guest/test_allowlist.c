@@ -3,6 +3,8 @@
  * The allowlist device.
  */
 
+#include <time.h>
+
 #include "guest.h"
 
 #define HEADER "# MSR      Write mask\n"
