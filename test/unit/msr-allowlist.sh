@@ -176,7 +176,7 @@ doubles_are_found()
 {
 	check_lines '0x10 0' '16 2' '0x199 0' '0x10 3'
 	exits 1 && says 'line 2: 0x10: listed on line 1 already' &&
-		says 'line 4: 0x10: listed on line 1 already' && ! says 'line 3' && says ': 4 errors'
+		says 'line 4: 0x10: listed on line 1 already' && ! says 'line 3' && prints ': 4 errors'
 }
 
 repeated_lines_are_dropped()
