@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The one door to registers. Every device comes through msr_access(), so none can
- * leave out a step: enter, revoked, check, lockdown, execute, exit.
+ * The one door to registers. Every device comes through msr_access() or
+ * msr_access_extended(), so none can leave out a step: enter, revoked, check,
+ * lockdown, execute, exit.
  */
 
 #include <linux/irqflags.h>
@@ -44,13 +45,26 @@ static __always_inline bool check_one(const struct msr_index *index, struct msr_
 	return false;
 }
 
-static bool check_chunk(const struct msr_index *index, struct msr_batch_op *op,
-			const struct msr_batch_op *end, bool *writes)
+/* A write that may change none of the bits that it asks for is one to a read-only register. */
+static bool check_extended(const struct msr_index *index, struct msr_batch_op *op,
+			   const struct msr_extension *ext)
+{
+	if (!check_one(index, op))
+		return false;
+	if (op->isrdmsr || op->wmask & ext->mask)
+		return true;
+	op->err = -EROFS;
+	return false;
+}
+
+static __always_inline bool check_chunk(const struct msr_index *index, struct msr_batch_op *op,
+					const struct msr_batch_op *end,
+					const struct msr_extension *ext, bool *writes)
 {
 	bool allowed = true;
 
 	do {
-		if (!check_one(index, op))
+		if (!(ext ? check_extended(index, op, ext++) : check_one(index, op)))
 			allowed = false;
 		if (!op->isrdmsr)
 			*writes = true;
@@ -59,7 +73,8 @@ static bool check_chunk(const struct msr_index *index, struct msr_batch_op *op,
 }
 
 /* Return: whether all operations can be executed. */
-static bool check(const struct msr_table *table, struct msr_batch_op *ops, u32 count)
+static __always_inline bool check(const struct msr_table *table, struct msr_batch_op *ops,
+				  const struct msr_extension *ext, u32 count)
 {
 	const struct msr_index index = table->index;
 	bool allowed = true;
@@ -70,7 +85,7 @@ static bool check(const struct msr_table *table, struct msr_batch_op *ops, u32 c
 		if (i)
 			cond_resched();
 		n = min_t(u32, count - i, MSR_CHUNK_OPS);
-		allowed &= check_chunk(&index, ops + i, ops + i + n, &writes);
+		allowed &= check_chunk(&index, ops + i, ops + i + n, ext ? ext + i : NULL, &writes);
 	}
 	if (!writes || !security_locked_down(LOCKDOWN_MSR))
 		return allowed;
@@ -81,8 +96,10 @@ static bool check(const struct msr_table *table, struct msr_batch_op *ops, u32 c
 	return false;
 }
 
-static noinline int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long opened,
-				      const struct msr_exec_mem *mem)
+/* Compiled twice, so that what extended operations take costs the others nothing */
+static __always_inline int enter_and_execute(struct msr_batch_op *ops, struct msr_extension *ext,
+					     u32 count, unsigned long opened,
+					     const struct msr_exec_mem *mem)
 {
 	const struct msr_table *table;
 	int err = -ESTALE;
@@ -91,12 +108,18 @@ static noinline int check_and_execute(struct msr_batch_op *ops, u32 count, unsig
 	might_sleep();
 	table = msr_allowlist_enter(opened, &srcu_idx);
 	if (table) {
-		bool allowed = check(table, ops, count);
+		bool allowed = check(table, ops, ext, count);
 
-		err = msr_exec(ops, count, &table->cut, mem) ?: allowed ? 0 : MSR_HAS_ERRORS;
+		err = msr_exec(ops, ext, count, &table->cut, mem) ?: allowed ? 0 : MSR_HAS_ERRORS;
 	}
 	msr_allowlist_exit(srcu_idx);
 	return err;
+}
+
+static noinline int check_and_execute(struct msr_batch_op *ops, u32 count, unsigned long opened,
+				      const struct msr_exec_mem *mem)
+{
+	return enter_and_execute(ops, NULL, count, opened, mem);
 }
 
 /*
@@ -133,7 +156,7 @@ static noinline int access_large(struct msr_batch_op *ops, u32 count, unsigned l
 	struct msr_exec_mem mem;
 	int err;
 
-	err = msr_exec_prepare(&mem, ops, count);
+	err = msr_exec_prepare(&mem, ops, count, false);
 	if (err)
 		return err;
 	err = check_and_execute(ops, count, opened, &mem);
@@ -167,4 +190,29 @@ int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened)
 	if (count <= MSR_SMALL_BATCH)
 		return check_and_execute(ops, count, opened, NULL);
 	return access_large(ops, count, opened);
+}
+
+/**
+ * msr_access_extended() - the same for extended operations
+ * @ops:	the operations, as for msr_access()
+ * @ext:	what each has beside; the time stamps are set of those that were executed
+ * @count:	number of @ops and of @ext, 1 to %MSR_BATCH_MAX_OPS
+ * @opened:	as for msr_access()
+ *
+ * Context: may sleep. Return: as msr_access().
+ */
+int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+			unsigned long opened)
+{
+	struct msr_exec_mem mem;
+	int err;
+
+	if (count <= MSR_SMALL_BATCH)
+		return enter_and_execute(ops, ext, count, opened, NULL);
+	err = msr_exec_prepare(&mem, ops, count, true);
+	if (err)
+		return err;
+	err = enter_and_execute(ops, ext, count, opened, &mem);
+	msr_exec_release(&mem);
+	return err;
 }

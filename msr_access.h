@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 struct msr_batch_op;
+struct msr_extension;
 
 /* From msr_access(): not every operation succeeded */
 #define MSR_HAS_ERRORS 1
@@ -20,5 +21,7 @@ struct msr_batch_op;
 
 unsigned long msr_access_opened(void);
 int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened);
+int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+			unsigned long opened);
 
 #endif /* MSR_ACCESS_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The batch device, /dev/cpu/msr_batch: copy in, access, copy out.
+ * The batch device, /dev/cpu/msr_batch. The classic batch: copy in, access, copy out;
+ * and which part serves the other commands.
  */
 
 #include <linux/build_bug.h>
@@ -15,6 +16,7 @@
 #include "msr_compat.h"
 #include "msr_mem.h"
 #include "msr_node.h"
+#include "msr_ops.h"
 #include "msr_safe.h"
 #include "msr_version.h"
 
@@ -162,6 +164,15 @@ out_mem:
 	return err;
 }
 
+static noinline long other_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (cmd != MSR_IOC_OPS)
+		return -ENOTTY;
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	return msr_ops_ioctl((void __user *)arg, (unsigned long)file->private_data);
+}
+
 static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct msr_batch_array __user *ubatch = (struct msr_batch_array __user *)arg;
@@ -171,7 +182,7 @@ static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	u32 numops, version;
 
 	if (cmd != X86_IOC_MSR_BATCH)
-		return -ENOTTY;
+		return other_ioctl(file, cmd, arg);
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
 	if (!user_read_access_begin(ubatch, sizeof(*ubatch)))

@@ -64,6 +64,7 @@ struct msr_queue {
 /* Operations on their way through their CPUs */
 struct msr_run {
 	struct msr_batch_op *ops;
+	struct msr_extension *ext; /* of each operation, if they are extended */
 	u32 count;
 	u32 queue_mask; /* number of queues, a power of two, less one */
 	u32 *next; /* the operation after each in its queue; NULL if all are in one */
@@ -148,20 +149,24 @@ static void wait_for_visits(struct msr_run *run)
 	}
 }
 
-/* The bits that the write mask has clear keep their value. */
-static noinline int execute_write(const struct msr_batch_op *op)
+/* Bits that are clear in the mask get the value that they have in the register. */
+static __always_inline int merge(u32 msr, u64 mask, u64 *value)
 {
-	u64 value = op->msrdata;
 	u64 old;
 	int err;
 
-	if (op->wmask != U64_MAX) {
-		err = rdmsrq_safe(op->msr, &old);
-		if (err)
-			return err;
-		value = (old & ~op->wmask) | (value & op->wmask);
-	}
-	return wrmsrq_safe(op->msr, value);
+	if (mask == U64_MAX)
+		return 0;
+	err = rdmsrq_safe(msr, &old);
+	*value = (old & ~mask) | (*value & mask);
+	return err;
+}
+
+static noinline int execute_write(const struct msr_batch_op *op)
+{
+	u64 value = op->msrdata;
+
+	return merge(op->msr, op->wmask, &value) ?: wrmsrq_safe(op->msr, value);
 }
 
 /*
@@ -180,6 +185,30 @@ static __always_inline int execute(struct msr_batch_op *op)
 
 	err = rdmsrq_safe(op->msr, &value);
 	if (!err)
+		op->msrdata = value;
+	return err;
+}
+
+/* The same for an extended operation. The time stamps are those of the instruction itself. */
+static int execute_extended(struct msr_batch_op *op, struct msr_extension *ext)
+{
+	u64 value = op->msrdata;
+	int err = 0;
+
+	lockdep_assert_irqs_disabled();
+	if (!op->isrdmsr)
+		err = merge(op->msr, op->wmask & ext->mask, &value);
+	if (err)
+		return err;
+	if (ext->stamp)
+		ext->tsc_before = rdtsc_ordered();
+	if (op->isrdmsr)
+		err = rdmsrq_safe(op->msr, &value);
+	else
+		err = wrmsrq_safe(op->msr, value);
+	if (ext->stamp)
+		ext->tsc_after = rdtsc_ordered();
+	if (op->isrdmsr && !err)
 		op->msrdata = value;
 	return err;
 }
@@ -218,7 +247,7 @@ static __always_inline u32 execute_all(struct msr_run *run, u32 head)
 }
 
 /* The operations in a queue of several. Return: the next one, for another visit. */
-static __always_inline u32 execute_linked(struct msr_run *run, u32 head)
+static __always_inline u32 execute_linked(struct msr_run *run, u32 head, const bool extended)
 {
 	struct msr_batch_op *ops = run->ops;
 	const u32 *next = run->next;
@@ -227,7 +256,8 @@ static __always_inline u32 execute_linked(struct msr_run *run, u32 head)
 	u32 start = rdtsc();
 
 	do {
-		ops[head].err = execute(&ops[head]);
+		ops[head].err = extended ? execute_extended(&ops[head], &run->ext[head]) :
+					   execute(&ops[head]);
 		if (ops[head].err)
 			failed = true;
 		head = next[head];
@@ -240,9 +270,14 @@ static __always_inline u32 execute_linked(struct msr_run *run, u32 head)
 /* On the CPU, interrupts off. There is something to execute. */
 static void visit_queue(struct msr_run *run, struct msr_queue *queue)
 {
-	if (!READ_ONCE(*run->cut))
-		queue->head = run->next ? execute_linked(run, queue->head) :
-					  execute_all(run, queue->head);
+	if (!READ_ONCE(*run->cut)) {
+		if (!run->next)
+			queue->head = execute_all(run, queue->head);
+		else if (!run->ext)
+			queue->head = execute_linked(run, queue->head, false);
+		else
+			queue->head = execute_linked(run, queue->head, true);
+	}
 	release(&run->contended);
 }
 
@@ -435,11 +470,12 @@ static u32 nr_queues_for(u32 count)
 	return roundup_pow_of_two(min(count, nr_cpu_ids));
 }
 
-static int exec_on_many(struct msr_batch_op *ops, u32 count, const bool *cut, u32 *next,
-			struct msr_queue *queues)
+static int exec_on_many(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+			const bool *cut, u32 *next, struct msr_queue *queues)
 {
 	struct msr_run run = {
 		.ops = ops,
+		.ext = ext,
 		.count = count,
 		.queue_mask = nr_queues_for(count) - 1,
 		.next = next,
@@ -452,12 +488,13 @@ static int exec_on_many(struct msr_batch_op *ops, u32 count, const bool *cut, u3
 	return visit_until_done(&run);
 }
 
-static noinline int exec_small_on_many(struct msr_batch_op *ops, u32 count, const bool *cut)
+static noinline int exec_small_on_many(struct msr_batch_op *ops, struct msr_extension *ext,
+				       u32 count, const bool *cut)
 {
 	struct msr_queue queues[MSR_SMALL_BATCH] __uninitialized;
 	u32 next[MSR_SMALL_BATCH] __uninitialized;
 
-	return exec_on_many(ops, count, cut, next, queues);
+	return exec_on_many(ops, ext, count, cut, next, queues);
 }
 
 static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
@@ -475,19 +512,21 @@ static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
  * @mem:	set; msr_exec_release() frees it
  * @ops:	the operations, of which only @cpu is looked at
  * @count:	number of @ops, more than %MSR_SMALL_BATCH
+ * @extended:	whether they are extended operations
  *
  * Apart from msr_exec(), because the writer of an allowlist waits for that, and
  * must not wait for memory that a user allocates.
  *
  * Context: may sleep. Return: 0 or -ENOMEM.
  */
-int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u32 count)
+int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u32 count,
+		     bool extended)
 {
 	u32 nr_queues = nr_queues_for(count);
 	int err;
 
 	*mem = (struct msr_exec_mem){ 0 };
-	if (!for_several_cpus(ops, count))
+	if (!extended && !for_several_cpus(ops, count))
 		return 0;
 	err = msr_mem_alloc(&mem->mem,
 			    nr_queues * sizeof(*mem->queues) + count * sizeof(*mem->next));
@@ -510,6 +549,7 @@ void msr_exec_release(struct msr_exec_mem *mem)
  *		still have it if their CPU does not exist or is offline. The
  *		others are passed over. Those for one CPU are executed in the
  *		order of the array.
+ * @ext:	what each has beside, if they are extended; or NULL
  * @count:	number of @ops, at least 1
  * @cut:	nothing is executed after this is set and msr_exec_barrier() has
  *		returned; operations that are left say -ESTALE
@@ -523,12 +563,13 @@ void msr_exec_release(struct msr_exec_mem *mem)
  * %MSR_HAS_ERRORS if not, and the operations say why;
  * -EINTR a fatal signal came first: operations that were not executed say -EINTR, too.
  */
-int msr_exec(struct msr_batch_op *ops, u32 count, const bool *cut, const struct msr_exec_mem *mem)
+int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, const bool *cut,
+	     const struct msr_exec_mem *mem)
 {
 	if (mem && mem->queues)
-		return exec_on_many(ops, count, cut, mem->next, mem->queues);
-	if (!mem && for_several_cpus(ops, count))
-		return exec_small_on_many(ops, count, cut);
+		return exec_on_many(ops, ext, count, cut, mem->next, mem->queues);
+	if (!mem && (ext || for_several_cpus(ops, count)))
+		return exec_small_on_many(ops, ext, count, cut);
 	return exec_on_one(ops, count, cut);
 }
 

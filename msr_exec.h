@@ -22,6 +22,21 @@ struct msr_batch_op;
 struct msr_queue;
 
 /**
+ * struct msr_extension - what an extended operation has beside a &struct msr_batch_op
+ * @mask:	for a write, the bits to change, as far as the allowlist lets them be
+ *		written; the others keep the value that they have in the register
+ * @stamp:	whether to take the time stamps
+ * @tsc_before:	out: time stamp counter of the CPU just before the instruction
+ * @tsc_after:	out: the same just after it
+ */
+struct msr_extension {
+	u64 mask;
+	bool stamp;
+	u64 tsc_before;
+	u64 tsc_after;
+};
+
+/**
  * struct msr_exec_mem - memory that executing a batch takes
  * @mem:	the allocation
  * @queues:	the queues of the CPUs; NULL if all operations are for one CPU
@@ -33,9 +48,11 @@ struct msr_exec_mem {
 	u32 *next;
 };
 
-int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u32 count);
+int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u32 count,
+		     bool extended);
 void msr_exec_release(struct msr_exec_mem *mem);
-int msr_exec(struct msr_batch_op *ops, u32 count, const bool *cut, const struct msr_exec_mem *mem);
+int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, const bool *cut,
+	     const struct msr_exec_mem *mem);
 void msr_exec_here(struct msr_batch_op *op);
 void msr_exec_barrier(void);
 

@@ -72,6 +72,28 @@ layout()
 		PROMISE(offsetof(struct msr_batch_array, version) == 4);
 		PROMISE(offsetof(struct msr_batch_array, ops) == 8);
 		PROMISE(X86_IOC_MSR_BATCH == 0xc01063a2);
+		PROMISE(sizeof(struct msr_op) == 64);
+		PROMISE(offsetof(struct msr_op, cpu) == 0);
+		PROMISE(offsetof(struct msr_op, msr) == 4);
+		PROMISE(offsetof(struct msr_op, flags) == 8);
+		PROMISE(offsetof(struct msr_op, err) == 12);
+		PROMISE(offsetof(struct msr_op, data) == 16);
+		PROMISE(offsetof(struct msr_op, mask) == 24);
+		PROMISE(offsetof(struct msr_op, wmask) == 32);
+		PROMISE(offsetof(struct msr_op, tsc_before) == 40);
+		PROMISE(offsetof(struct msr_op, tsc_after) == 48);
+		PROMISE(offsetof(struct msr_op, limit_us) == 56);
+		PROMISE(offsetof(struct msr_op, probes) == 60);
+		PROMISE(sizeof(struct msr_ops) == 40);
+		PROMISE(offsetof(struct msr_ops, size) == 0);
+		PROMISE(offsetof(struct msr_ops, op_size) == 4);
+		PROMISE(offsetof(struct msr_ops, count) == 8);
+		PROMISE(offsetof(struct msr_ops, flags) == 12);
+		PROMISE(offsetof(struct msr_ops, ops) == 16);
+		PROMISE(offsetof(struct msr_ops, slots) == 24);
+		PROMISE(offsetof(struct msr_ops, wake) == 28);
+		PROMISE(offsetof(struct msr_ops, map_len) == 32);
+		PROMISE(MSR_IOC_OPS == 0x63a3);
 	END
 }
 

@@ -155,7 +155,7 @@ static int expect_ops(char *array, uint32_t count)
 		struct msr_batch_op op;
 
 		memcpy(&op, array + i * sizeof(op), sizeof(op));
-		outcome = model_op(&model, &op);
+		outcome = model_op(&model, &op, UINT64_MAX);
 		first = first ? first : -outcome.err;
 		stats->op_errs[-outcome.err]++;
 		op.err = outcome.err;

@@ -298,7 +298,7 @@ static void execute_read(const struct model *model, const struct msr_batch_op *o
 	}
 }
 
-static void execute_write(struct model *model, const struct msr_batch_op *op,
+static void execute_write(struct model *model, const struct msr_batch_op *op, uint64_t mask,
 			  struct outcome *outcome)
 {
 	uint64_t *store, value;
@@ -306,10 +306,10 @@ static void execute_write(struct model *model, const struct msr_batch_op *op,
 	switch (reg_kind(op->msr)) {
 	case REG_STORE:
 		store = &model->store[op->cpu][store_number(op->msr)];
-		*store = masked(*store, op->msrdata, outcome->wmask);
+		*store = masked(*store, op->msrdata, mask);
 		break;
 	case REG_PKRS:
-		value = masked(model->pkrs[op->cpu], op->msrdata, outcome->wmask);
+		value = masked(model->pkrs[op->cpu], op->msrdata, mask);
 		if (value >> 32)
 			outcome->err = -EIO;
 		else if (model->pkrs_holds)
@@ -321,7 +321,7 @@ static void execute_write(struct model *model, const struct msr_batch_op *op,
 }
 
 /* The list judges first; what it allows is then for the CPU to answer. */
-struct outcome model_op(struct model *model, const struct msr_batch_op *op)
+struct outcome model_op(struct model *model, const struct msr_batch_op *op, uint64_t mask)
 {
 	const struct msr_allowlist_entry *entry = list_find(model->list, op->msr);
 	struct outcome outcome = {
@@ -330,6 +330,9 @@ struct outcome model_op(struct model *model, const struct msr_batch_op *op)
 		.data = op->msrdata,
 	};
 
+	mask &= outcome.wmask;
+	if (!outcome.err && !op->isrdmsr && !mask)
+		outcome.err = -EROFS;
 	if (outcome.err)
 		return outcome;
 	if (op->cpu >= model->nr_cpus || !model->online[op->cpu])
@@ -337,7 +340,7 @@ struct outcome model_op(struct model *model, const struct msr_batch_op *op)
 	else if (op->isrdmsr)
 		execute_read(model, op, &outcome);
 	else
-		execute_write(model, op, &outcome);
+		execute_write(model, op, mask, &outcome);
 	return outcome;
 }
 

@@ -92,8 +92,8 @@ struct outcome {
 	bool any_data;
 };
 
-/* Judges and executes an operation. */
-struct outcome model_op(struct model *model, const struct msr_batch_op *op);
+/* Judges and executes an operation; a write is one of the bits in the mask. */
+struct outcome model_op(struct model *model, const struct msr_batch_op *op, uint64_t mask);
 
 /* What an operation's err is by the list alone: 0, -EACCES or -EROFS */
 int err_by_list(const struct list *list, const struct msr_batch_op *op);

@@ -31,6 +31,11 @@ bool values_survive;
 
 void may_fail(struct answers *answers, int err)
 {
+	unsigned int i;
+
+	for (i = 0; i < answers->nr_errs; i++)
+		if (answers->errs[i] == err)
+			return;
 	answers->errs[answers->nr_errs++] = err;
 }
 
@@ -198,6 +203,8 @@ static void one_call(void)
 		return read_or_write(random_handle(for_reads), false);
 	if (dice < 5700)
 		return read_or_write(random_handle(for_writes), true);
+	if (dice < 6400)
+		return random_extended(random_handle(for_ioctls));
 	if (dice < 8400)
 		return random_batch(random_handle(for_ioctls));
 	if (dice < 9300)

@@ -68,6 +68,9 @@ void seek(struct handle *handle);
 /* batches.c */
 void random_batch(struct handle *handle);
 
+/* ops.c */
+void random_extended(struct handle *handle);
+
 /* nodes.c: descriptors, registers past the module, CPUs */
 bool make_nodes(void);
 void remove_nodes(void);

@@ -103,7 +103,7 @@ static void expect_cpu(const struct handle *handle, const struct transfer *t,
 		return;
 	}
 
-	*outcome = model_op(&model, &op);
+	*outcome = model_op(&model, &op, UINT64_MAX);
 	if (outcome->err)
 		may_fail(answers, outcome->err == -EROFS ? EACCES : -outcome->err);
 	else
