@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The one door to registers. Every device comes through msr_access() or
- * msr_access_extended(), so none can leave out a step: enter, revoked, check,
- * lockdown, execute, exit.
+ * The one door to registers. Every device comes through msr_access(),
+ * msr_access_extended() or msr_access_program(), so none can leave out a step: enter,
+ * revoked, check, lockdown, execute, exit. A program was checked when it was prepared;
+ * the writer of a list that takes something away from it ends it.
  */
 
 #include <linux/irqflags.h>
@@ -215,4 +216,19 @@ int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32
 	err = enter_and_execute(ops, ext, count, opened, &mem);
 	msr_exec_release(&mem);
 	return err;
+}
+
+/**
+ * msr_access_program() - execute accesses that were checked when they were prepared
+ * @program:	the program
+ * @cut:	set when the list in force no longer allows all of it; nothing is executed
+ *		after that and msr_exec_barrier()
+ *
+ * Context: may sleep. Return: as msr_exec_program().
+ */
+long msr_access_program(struct msr_program *program, const bool *cut)
+{
+	might_sleep();
+	program->locked = program->writes && security_locked_down(LOCKDOWN_MSR);
+	return msr_exec_program(program, cut);
 }

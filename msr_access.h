@@ -9,6 +9,7 @@
 
 struct msr_batch_op;
 struct msr_extension;
+struct msr_program;
 
 /* From msr_access(): not every operation succeeded */
 #define MSR_HAS_ERRORS 1
@@ -23,5 +24,6 @@ unsigned long msr_access_opened(void);
 int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened);
 int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
 			unsigned long opened);
+long msr_access_program(struct msr_program *program, const bool *cut);
 
 #endif /* MSR_ACCESS_H */

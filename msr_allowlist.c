@@ -17,6 +17,12 @@
  * list: a visit of msr_exec.c looks, with interrupts off, whether its list is cut, and
  * msr_exec_barrier() waits for the visits in progress. A fatal signal ends the wait for
  * SRCU, but not the new list. Writers publish one after the other, under publish_lock.
+ *
+ * Sessions have been checked beforehand. The writer looks at each of them before it waits
+ * for anything, and cuts those that the new list does not allow. A session joins under
+ * standing_lock, as does the new list, and joins only if it was checked against the list in
+ * force. That lock is held for a few instructions, with preemption off: no user can make
+ * the writer wait for it.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -27,17 +33,20 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/jump_label.h>
+#include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/spinlock.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
 #include <asm/msr-index.h>
 
+#include "msr_access.h"
 #include "msr_allowlist.h"
 #include "msr_exec.h"
 #include "msr_mem.h"
@@ -74,6 +83,9 @@ static struct srcu_struct list_srcu;
 static struct msr_table __rcu *list = (struct msr_table __rcu __force *)&msr_table_empty;
 
 static DEFINE_MUTEX(publish_lock);
+
+static DEFINE_RAW_SPINLOCK(standing_lock);
+static LIST_HEAD(standings);
 
 /**
  * msr_allowlist_generation() - which list is in force
@@ -234,6 +246,98 @@ static int wait_until_unused(struct retired_list *old)
 	return 0;
 }
 
+/**
+ * msr_allowlist_join() - have accesses stand until a list no longer allows them
+ * @standing:	the accesses, with one reference, the caller's
+ * @generation:	that of the list they have been checked against
+ *
+ * Context: any but interrupts. Return: false if another list is in force by now.
+ */
+bool msr_allowlist_join(struct msr_standing *standing, unsigned long generation)
+{
+	bool joins;
+
+	raw_spin_lock(&standing_lock);
+	joins = msr_allowlist_generation() == generation;
+	if (joins)
+		list_add_tail(&standing->node, &standings);
+	raw_spin_unlock(&standing_lock);
+	return joins;
+}
+
+static void free_standing(struct kref *ref)
+{
+	struct msr_standing *standing = container_of(ref, struct msr_standing, ref);
+
+	raw_spin_lock(&standing_lock);
+	list_del(&standing->node);
+	raw_spin_unlock(&standing_lock);
+	standing->free(standing);
+}
+
+/**
+ * msr_allowlist_leave() - undo msr_allowlist_join()
+ * @standing:	the accesses; freed when no writer of a list looks at them any more
+ *
+ * Context: may sleep.
+ */
+void msr_allowlist_leave(struct msr_standing *standing)
+{
+	might_sleep();
+	kref_put(&standing->ref, free_standing);
+}
+
+/* Return: the one after @standing, NULL for the first, with a reference; NULL at the end */
+static struct msr_standing *next_standing(struct msr_standing *standing)
+{
+	struct list_head *node;
+	struct msr_standing *next = NULL;
+
+	raw_spin_lock(&standing_lock);
+	node = standing ? standing->node.next : standings.next;
+	for (; node != &standings && !next; node = node->next) {
+		next = list_entry(node, struct msr_standing, node);
+		if (!kref_get_unless_zero(&next->ref))
+			next = NULL;
+	}
+	raw_spin_unlock(&standing_lock);
+	return next;
+}
+
+static bool allows(const struct msr_table *table, const struct msr_standing *standing)
+{
+	u32 i;
+
+	for (i = 0; i < standing->count; i++) {
+		const struct msr_program_op *op = &standing->ops[i];
+		const struct msr_allowlist_entry *entry = msr_index_find(&table->index, op->msr);
+
+		if (!entry || op->mask & ~entry->wmask)
+			return false;
+		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
+			cond_resched();
+	}
+	return true;
+}
+
+/* One that is being looked at stays in its place. */
+static void cut_standings(const struct msr_table *table)
+{
+	struct msr_standing *standing = next_standing(NULL);
+
+	while (standing) {
+		struct msr_standing *next;
+
+		if (!standing->cut && (revoke_on_change || !allows(table, standing))) {
+			WRITE_ONCE(standing->cut, true);
+			WRITE_ONCE(*standing->state, standing->revoked);
+		}
+		next = next_standing(standing);
+		msr_allowlist_leave(standing);
+		standing = next;
+	}
+}
+
 /* Takes over both references. Return: as wait_until_unused(). */
 static int publish(struct msr_table *table, struct retired_list *old)
 {
@@ -247,7 +351,10 @@ static int publish(struct msr_table *table, struct retired_list *old)
 	mutex_lock(&publish_lock);
 	old->table = rcu_dereference_protected(list, lockdep_is_held(&publish_lock));
 	WRITE_ONCE(table->generation, old->table->generation + 1);
+	raw_spin_lock(&standing_lock);
 	rcu_assign_pointer(list, table);
+	raw_spin_unlock(&standing_lock);
+	cut_standings(table);
 	mutex_unlock(&publish_lock);
 
 	call_srcu(&list_srcu, &old->rcu, list_is_unused);

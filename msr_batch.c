@@ -18,6 +18,7 @@
 #include "msr_node.h"
 #include "msr_ops.h"
 #include "msr_safe.h"
+#include "msr_session.h"
 #include "msr_version.h"
 
 /* Clients carry copies of these layouts. */
@@ -164,13 +165,18 @@ out_mem:
 	return err;
 }
 
-static noinline long other_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+/* Not cloned: with other parameters it would take the classic batch more instructions. */
+static noinline __noclone long other_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	if (cmd != MSR_IOC_OPS)
+	unsigned long opened = (unsigned long)file->private_data;
+
+	if (cmd != MSR_IOC_OPS && cmd != MSR_IOC_PREPARE)
 		return -ENOTTY;
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
-	return msr_ops_ioctl((void __user *)arg, (unsigned long)file->private_data);
+	if (cmd == MSR_IOC_OPS)
+		return msr_ops_ioctl((void __user *)arg, opened);
+	return msr_session_prepare((void __user *)arg, opened);
 }
 
 static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -7,8 +7,10 @@
 #define MSR_COMPAT_H
 
 #include <linux/device.h>
+#include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
+#include <linux/page-flags.h>
 #include <linux/security.h>
 #include <asm/msr.h>
 
@@ -38,6 +40,13 @@
 #define msr_uevent_device msr_callback_device(((struct class *)0)->dev_uevent,		\
 	int (*)(const struct device *, struct kobj_uevent_env *))
 /* clang-format on */
+
+/* Kernels before 5.11 mark pages of a memory cgroup where the count of their mappings is. */
+#ifdef PG_kmemcg
+#define MSR_GFP_MAPPABLE GFP_KERNEL
+#else
+#define MSR_GFP_MAPPABLE GFP_KERNEL_ACCOUNT
+#endif
 
 /* A kernel that cannot unload modules does not count their users. */
 #ifndef CONFIG_MODULE_UNLOAD

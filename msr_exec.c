@@ -30,6 +30,7 @@
 #include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/smp.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
@@ -57,14 +58,24 @@
 /* The operations for one CPU */
 struct msr_queue {
 	u32 cpu;
-	u32 head; /* the next one; msr_run.count when there is none */
-	u32 tail; /* the last one */
+	u32 head; /* the next one; exec_run.count when there is none */
+	u32 tail; /* the last one; of a program, the number of its CPU in msr_program.cpus */
+};
+
+enum run_kind {
+	RUN_ALL, /* all operations are in one queue */
+	RUN_LINKED,
+	RUN_EXTENDED, /* they are linked, too */
+	RUN_PROGRAM,
 };
 
 /* Operations on their way through their CPUs */
-struct msr_run {
+struct exec_run {
 	struct msr_batch_op *ops;
-	struct msr_extension *ext; /* of each operation, if they are extended */
+	union {
+		struct msr_extension *ext; /* of each operation, if they are extended */
+		struct msr_program *program; /* instead of ops */
+	};
 	u32 count;
 	u32 queue_mask; /* number of queues, a power of two, less one */
 	u32 *next; /* the operation after each in its queue; NULL if all are in one */
@@ -73,6 +84,7 @@ struct msr_run {
 	const bool *cut;
 	bool failed;
 	bool contended; /* another caller wants some of the CPUs */
+	u8 kind; /* enum run_kind */
 	call_single_data_t csd; /* of a visit to one CPU */
 	atomic_t pending; /* CPUs that are yet to end their visit */
 	struct completion ended;
@@ -135,7 +147,7 @@ static void back_off(bool *contended)
 }
 
 /* A visit cannot be called back, so not even a fatal signal ends the wait. */
-static void wait_for_visits(struct msr_run *run)
+static void wait_for_visits(struct exec_run *run)
 {
 	unsigned int spins = VISIT_SPINS;
 
@@ -220,7 +232,7 @@ static __always_inline bool time_left(u32 start)
 }
 
 /* The queue of a CPU, or the free one to be its queue: linear probing */
-static struct msr_queue *find_queue(const struct msr_run *run, u32 cpu)
+static struct msr_queue *find_queue(const struct exec_run *run, u32 cpu)
 {
 	u32 slot = cpu & run->queue_mask;
 
@@ -230,7 +242,7 @@ static struct msr_queue *find_queue(const struct msr_run *run, u32 cpu)
 }
 
 /* All operations are in one queue. Return: the next one, for another visit. */
-static __always_inline u32 execute_all(struct msr_run *run, u32 head)
+static __always_inline u32 execute_all(struct exec_run *run, u32 head)
 {
 	struct msr_batch_op *op = run->ops + head;
 	struct msr_batch_op *end = run->ops + min(run->count, head + VISIT_OPS);
@@ -247,7 +259,7 @@ static __always_inline u32 execute_all(struct msr_run *run, u32 head)
 }
 
 /* The operations in a queue of several. Return: the next one, for another visit. */
-static __always_inline u32 execute_linked(struct msr_run *run, u32 head, const bool extended)
+static __always_inline u32 execute_linked(struct exec_run *run, u32 head, const bool extended)
 {
 	struct msr_batch_op *ops = run->ops;
 	const u32 *next = run->next;
@@ -267,23 +279,145 @@ static __always_inline u32 execute_linked(struct msr_run *run, u32 head, const b
 	return head;
 }
 
+static noinline int execute_program_write(const struct msr_program *program,
+					  const struct msr_program_op *op, u64 *value)
+{
+	if (program->locked)
+		return -EPERM;
+	*value = program->values[op - program->ops];
+	return merge(op->msr, op->mask, value) ?: wrmsrq_safe(op->msr, *value);
+}
+
+/* The words of an operation: its value, or why there is none; with stamps, one on either side */
+static __always_inline int execute_program_op(const struct msr_program *program,
+					      const struct msr_program_op *op, u64 *words,
+					      const bool stamps)
+{
+	u64 value = 0;
+	int err;
+
+	if (stamps)
+		*words++ = rdtsc_ordered();
+	if (op->write)
+		err = execute_program_write(program, op, &value);
+	else
+		err = rdmsrq_safe(op->msr, &value);
+	*words++ = err ? (u64)(s64)err : value;
+	if (stamps)
+		*words = rdtsc_ordered();
+	return err;
+}
+
+static __always_inline const struct msr_program_op *
+execute_program_ops(const struct msr_program *program, struct msr_program_cpu *cpu,
+		    const struct msr_program_op *op, const struct msr_program_op *end, u32 start,
+		    const bool stamps)
+{
+	const u32 width = stamps ? 3 : 1;
+	const struct msr_program_op *first = program->ops + cpu->first;
+	u64 *words = cpu->record->word + (op - first) * width;
+
+	do {
+		if (execute_program_op(program, op, words, stamps)) {
+			u32 nr = op - first;
+
+			cpu->record->word[(cpu->end - cpu->first) * width + nr / 64] |= 1ULL
+											<< nr % 64;
+			cpu->failed++;
+		}
+		words += width;
+	} while (++op < end && time_left(start));
+	return op;
+}
+
+/* Readers see the tick 0, then the record change, then its tick, then the head. */
+static __always_inline void begin_record(const struct msr_program *program,
+					 struct msr_program_cpu *cpu, u64 tsc)
+{
+	u32 count = cpu->end - cpu->first;
+	u32 values = count * (program->stamps ? 3 : 1);
+	u32 i;
+	struct msr_stream *stream = cpu->stream;
+
+	cpu->record = (void *)(stream + 1) +
+		      (size_t)(stream->head & (program->slots - 1)) * program->record_size;
+	cpu->cycles = 0;
+	cpu->failed = 0;
+	WRITE_ONCE(cpu->record->tick, 0);
+	smp_wmb(); /* the tick 0 before anything else of the record */
+	for (i = 0; i < DIV_ROUND_UP(count, 64); i++)
+		cpu->record->word[values + i] = 0;
+	cpu->record->tsc = tsc;
+}
+
+static __always_inline void end_record(const struct msr_program *program,
+				       struct msr_program_cpu *cpu)
+{
+	struct msr_stream *stream = cpu->stream;
+	struct msr_record *record = cpu->record;
+
+	record->cycles = min_t(u64, cpu->cycles, U32_MAX);
+	record->failed = cpu->failed;
+	if (cpu->cycles > stream->cycles_max)
+		stream->cycles_max = cpu->cycles;
+	smp_wmb(); /* the record before its tick */
+	WRITE_ONCE(record->tick, program->tick);
+	smp_store_release(&stream->head, stream->head + 1); /* readers acquire it */
+	cpu->done = true;
+}
+
+/* Return: the next operation, for another visit; cpu->end of the program if none is left. */
+static __always_inline const struct msr_program_op *execute_part(const struct msr_program *program,
+								 struct msr_program_cpu *cpu,
+								 const struct msr_program_op *op,
+								 u32 most)
+{
+	const struct msr_program_op *last = program->ops + cpu->end;
+	const struct msr_program_op *end = last - op > most ? op + most : last;
+	u64 start = rdtsc();
+
+	lockdep_assert_irqs_disabled();
+	if (op == program->ops + cpu->first)
+		begin_record(program, cpu, start);
+	if (!program->stamps)
+		op = execute_program_ops(program, cpu, op, end, start, false);
+	else
+		op = execute_program_ops(program, cpu, op, end, start, true);
+	cpu->cycles += rdtsc() - start;
+	if (op == last)
+		end_record(program, cpu);
+	return op;
+}
+
+/* Return: the next operation of the queue, for another visit. */
+static noinline u32 execute_program(struct msr_program *program, const struct msr_queue *queue)
+{
+	struct msr_program_cpu *cpu = &program->cpus[queue->tail];
+	const struct msr_program_op *op =
+		execute_part(program, cpu, program->ops + queue->head, VISIT_OPS);
+
+	return cpu->done ? program->count : op - program->ops;
+}
+
 /* On the CPU, interrupts off. There is something to execute. */
-static void visit_queue(struct msr_run *run, struct msr_queue *queue)
+static void visit_queue(struct exec_run *run, struct msr_queue *queue)
 {
 	if (!READ_ONCE(*run->cut)) {
-		if (!run->next)
+		if (run->kind == RUN_ALL)
 			queue->head = execute_all(run, queue->head);
-		else if (!run->ext)
+		else if (run->kind == RUN_LINKED)
 			queue->head = execute_linked(run, queue->head, false);
-		else
+		else if (run->kind == RUN_EXTENDED)
 			queue->head = execute_linked(run, queue->head, true);
+		else
+			queue->head = execute_program(run->program, queue);
 	}
 	release(&run->contended);
 }
 
 static void visit_queue_of_other(void *info)
 {
-	struct msr_run *run = info;
+	struct exec_run *run = info;
 
 	visit_queue(run, find_queue(run, smp_processor_id()));
 	if (atomic_dec_and_test(&run->pending))
@@ -291,7 +425,7 @@ static void visit_queue_of_other(void *info)
 }
 
 /* Claims all CPUs with something in their queue but the caller's. Return: how many. */
-static unsigned int claim_others(struct msr_run *run, struct cpumask *cpus)
+static unsigned int claim_others(struct exec_run *run, struct cpumask *cpus)
 {
 	unsigned int spins = CLAIM_SPINS;
 	unsigned int count = 0;
@@ -320,7 +454,7 @@ static unsigned int claim_others(struct msr_run *run, struct cpumask *cpus)
 }
 
 /* Return: how many CPUs are visited; the last completes @run->ended. */
-static unsigned int visit_others(struct msr_run *run)
+static unsigned int visit_others(struct exec_run *run)
 {
 	struct cpumask *cpus;
 	unsigned int count;
@@ -343,7 +477,7 @@ static unsigned int visit_others(struct msr_run *run)
  * The caller's CPU, in a section of its own, so that preemption is not off for longer.
  * If the caller is on another CPU by now, the next round visits this one.
  */
-static void visit_here(struct msr_run *run)
+static void visit_here(struct exec_run *run)
 {
 	unsigned int spins = CLAIM_SPINS;
 
@@ -361,7 +495,7 @@ static void visit_here(struct msr_run *run)
 }
 
 /* All CPUs with something in their queue that have no other visitor, at once */
-static void visit_many(struct msr_run *run)
+static void visit_many(struct exec_run *run)
 {
 	unsigned int count = visit_others(run);
 
@@ -372,13 +506,13 @@ static void visit_many(struct msr_run *run)
 	back_off(&run->contended);
 }
 
-static u32 next_op(const struct msr_run *run, u32 i)
+static u32 next_op(const struct exec_run *run, u32 i)
 {
 	return run->next ? run->next[i] : i + 1;
 }
 
 /* Between visits. Return: is there anything to visit a CPU for? */
-static bool finish_round(struct msr_run *run)
+static bool finish_round(struct exec_run *run)
 {
 	u32 i;
 
@@ -394,7 +528,7 @@ static bool finish_round(struct msr_run *run)
 }
 
 /* What is left is not executed, and says why. */
-static int abandon_run(struct msr_run *run, int err)
+static int abandon_run(struct exec_run *run, int err)
 {
 	u32 i, j;
 
@@ -405,7 +539,7 @@ static int abandon_run(struct msr_run *run, int err)
 	return err == -EINTR ? err : MSR_HAS_ERRORS;
 }
 
-static int visit_until_done(struct msr_run *run)
+static int visit_until_done(struct exec_run *run)
 {
 	while (finish_round(run)) {
 		if (READ_ONCE(*run->cut))
@@ -421,7 +555,7 @@ static int visit_until_done(struct msr_run *run)
 static noinline int exec_on_one(struct msr_batch_op *ops, u32 count, const bool *cut)
 {
 	struct msr_queue queue = { .cpu = ops->cpu };
-	struct msr_run run = {
+	struct exec_run run = {
 		.ops = ops,
 		.count = count,
 		.queues = &queue,
@@ -433,7 +567,7 @@ static noinline int exec_on_one(struct msr_batch_op *ops, u32 count, const bool 
 }
 
 /* Links the operations that may be executed into a queue for each CPU. */
-static void fill_queues(struct msr_run *run)
+static void fill_queues(struct exec_run *run)
 {
 	u32 i;
 
@@ -473,9 +607,10 @@ static u32 nr_queues_for(u32 count)
 static int exec_on_many(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
 			const bool *cut, u32 *next, struct msr_queue *queues)
 {
-	struct msr_run run = {
+	struct exec_run run = {
 		.ops = ops,
 		.ext = ext,
+		.kind = ext ? RUN_EXTENDED : RUN_LINKED,
 		.count = count,
 		.queue_mask = nr_queues_for(count) - 1,
 		.next = next,
@@ -571,6 +706,153 @@ int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, con
 	if (!mem && (ext || for_several_cpus(ops, count)))
 		return exec_small_on_many(ops, ext, count, cut);
 	return exec_on_one(ops, count, cut);
+}
+
+/**
+ * msr_exec_program_init() - get ready to execute a program
+ * @program:	@cpus and @nr_cpus are set; the CPUs are ones that exist
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM.
+ */
+int msr_exec_program_init(struct msr_program *program)
+{
+	struct exec_run run = { .queue_mask = nr_queues_for(program->nr_cpus) - 1 };
+	u32 i;
+
+	run.queues = kvmalloc_array(run.queue_mask + 1, sizeof(*run.queues), GFP_KERNEL_ACCOUNT);
+	if (!run.queues)
+		return -ENOMEM;
+	for (i = 0; i <= run.queue_mask; i++)
+		run.queues[i].cpu = NO_CPU;
+	for (i = 0; i < program->nr_cpus; i++) {
+		struct msr_queue *queue = find_queue(&run, program->cpus[i].cpu);
+
+		queue->cpu = program->cpus[i].cpu;
+		queue->tail = i;
+	}
+	program->queues = run.queues;
+	program->queue_mask = run.queue_mask;
+	return 0;
+}
+
+/** msr_exec_program_uninit() - undo it. @program: the program. Context: may sleep. */
+void msr_exec_program_uninit(struct msr_program *program)
+{
+	kvfree(program->queues);
+}
+
+static void start_program(struct msr_program *program)
+{
+	u32 i;
+
+	for (i = 0; i < program->nr_cpus; i++)
+		program->cpus[i].done = false;
+	for (i = 0; i <= program->queue_mask; i++) {
+		struct msr_queue *queue = &program->queues[i];
+
+		queue->head = queue->cpu == NO_CPU ? program->count :
+						     program->cpus[queue->tail].first;
+	}
+}
+
+static bool program_has_more(const struct msr_program *program)
+{
+	u32 i;
+
+	for (i = 0; i <= program->queue_mask; i++)
+		if (program->queues[i].head < program->count)
+			return true;
+	return false;
+}
+
+/* A CPU that is offline has no record. Return: how many operations failed. */
+static long finish_program(struct msr_program *program)
+{
+	long failed = 0;
+	u32 i;
+
+	for (i = 0; i < program->nr_cpus; i++) {
+		struct msr_program_cpu *cpu = &program->cpus[i];
+
+		if (cpu->done) {
+			failed += cpu->failed;
+		} else {
+			failed += cpu->end - cpu->first;
+			cpu->stream->offline++;
+		}
+	}
+	return failed;
+}
+
+static noinline long visit_for_program(struct msr_program *program, const bool *cut)
+{
+	struct exec_run run = {
+		.program = program,
+		.kind = RUN_PROGRAM,
+		.count = program->count,
+		.queue_mask = program->queue_mask,
+		.queues = program->queues,
+		.cut = cut,
+		.csd = { .func = visit_queue_of_other, .info = &run },
+	};
+
+	while (program_has_more(program)) {
+		if (READ_ONCE(*cut))
+			return -ESTALE;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		visit_many(&run);
+		cond_resched();
+	}
+	return finish_program(program);
+}
+
+/*
+ * A few operations for the caller's CPU need no claim: they delay nobody but the caller.
+ * Return: whether they have been executed, or where to go on has been set.
+ */
+static __always_inline bool execute_here(struct msr_program *program, const bool *cut)
+{
+	struct msr_program_cpu *cpu = program->cpus;
+	const struct msr_program_op *op;
+
+	local_irq_disable();
+	if (cpu->cpu != smp_processor_id() || READ_ONCE(*cut)) {
+		local_irq_enable();
+		start_program(program);
+		return false;
+	}
+	op = execute_part(program, cpu, program->ops, program->count);
+	local_irq_enable();
+	if (op == program->ops + program->count)
+		return true;
+	start_program(program);
+	program->queues->head = op - program->ops;
+	return false;
+}
+
+/**
+ * msr_exec_program() - execute a program once, each operation on its CPU
+ * @program:	the program; nobody else executes it
+ * @cut:	as for msr_exec()
+ *
+ * Each CPU writes a record of its values. A CPU that is offline writes none, and that is
+ * counted.
+ *
+ * Context: as for msr_exec().
+ *
+ * Return: the number of operations that failed; or -ESTALE, -EINTR, and only some CPUs
+ * have written a record.
+ */
+long msr_exec_program(struct msr_program *program, const bool *cut)
+{
+	if (program->nr_cpus == 1 && program->count <= MSR_SMALL_BATCH) {
+		if (execute_here(program, cut))
+			return program->cpus->failed;
+	} else {
+		start_program(program);
+	}
+	return visit_for_program(program, cut);
 }
 
 /**

@@ -48,6 +48,79 @@ struct msr_exec_mem {
 	u32 *next;
 };
 
+/**
+ * struct msr_program_op - an access that was checked once, to be executed many times
+ * @msr:	address of the register
+ * @write:	whether to write it
+ * @mask:	for a write, the bits to change; for a read 0
+ */
+struct msr_program_op {
+	u32 msr;
+	bool write;
+	u64 mask;
+};
+
+struct msr_stream;
+struct msr_record;
+
+/**
+ * struct msr_program_cpu - the part of a program that is for one CPU
+ * @cpu:	its number
+ * @first:	its first operation in &struct msr_program.ops
+ * @end:	the one after its last
+ * @stream:	where its records are, behind this
+ * @record:	the record that is being written
+ * @cycles:	how long its visits have lasted so far
+ * @failed:	how many of its operations have failed so far
+ * @done:	whether all of its operations have been executed
+ */
+struct msr_program_cpu {
+	u32 cpu;
+	u32 first;
+	u32 end;
+	struct msr_stream *stream;
+	struct msr_record *record;
+	u64 cycles;
+	u32 failed;
+	bool done;
+};
+
+/**
+ * struct msr_program - accesses that were checked once, to be executed many times
+ * @ops:	the operations, by CPU, and for each in the order in which they are executed
+ * @count:	number of @ops
+ * @cpus:	the CPUs
+ * @nr_cpus:	number of @cpus
+ * @queues:	set by msr_exec_program_init()
+ * @queue_mask:	likewise
+ * @values:	for each of @ops, the value to write
+ * @slots:	number of records of a CPU, a power of two
+ * @record_size: bytes from one record to the next
+ * @stamps:	whether a record has time stamps
+ * @writes:	whether there is a write among @ops
+ * @locked:	writes fail, as the kernel is locked down
+ * @tick:	of the records to be written
+ */
+struct msr_program {
+	const struct msr_program_op *ops;
+	u32 count;
+	struct msr_program_cpu *cpus;
+	u32 nr_cpus;
+	struct msr_queue *queues;
+	u32 queue_mask;
+	const u64 *values;
+	u32 slots;
+	u32 record_size;
+	bool stamps;
+	bool writes;
+	bool locked;
+	u64 tick;
+};
+
+int msr_exec_program_init(struct msr_program *program);
+void msr_exec_program_uninit(struct msr_program *program);
+long msr_exec_program(struct msr_program *program, const bool *cut);
+
 int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u32 count,
 		     bool extended);
 void msr_exec_release(struct msr_exec_mem *mem);

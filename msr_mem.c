@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "msr_compat.h"
 #include "msr_mem.h"
 
 /* A caller at its limit learns so from the error. The kernel's log need not say it. */
@@ -32,14 +33,14 @@ static void free_pages_of(struct msr_mem *mem)
 	kvfree(mem->pages);
 }
 
-static bool alloc_pages_of(struct msr_mem *mem, unsigned int count)
+static bool alloc_pages_of(struct msr_mem *mem, unsigned int count, gfp_t gfp)
 {
 	struct page *page;
 
 	while (mem->nr_pages < count) {
 		if (fatal_signal_pending(current))
 			return false;
-		page = alloc_page(MEM_GFP | __GFP_HIGHMEM);
+		page = alloc_page(gfp);
 		if (!page)
 			return false;
 		mem->pages[mem->nr_pages++] = page;
@@ -47,13 +48,13 @@ static bool alloc_pages_of(struct msr_mem *mem, unsigned int count)
 	return true;
 }
 
-static int map_pages(struct msr_mem *mem, unsigned int count)
+static int map_pages(struct msr_mem *mem, unsigned int count, gfp_t gfp, unsigned long flags)
 {
 	mem->pages = kvcalloc(count, sizeof(*mem->pages), MEM_GFP);
 	if (!mem->pages)
 		return -ENOMEM;
-	if (alloc_pages_of(mem, count))
-		mem->addr = vmap(mem->pages, count, VM_MAP, PAGE_KERNEL);
+	if (alloc_pages_of(mem, count, gfp))
+		mem->addr = vmap(mem->pages, count, VM_MAP | flags, PAGE_KERNEL);
 	if (mem->addr)
 		return 0;
 
@@ -75,9 +76,27 @@ int msr_mem_alloc(struct msr_mem *mem, size_t size)
 	might_sleep();
 	*mem = (struct msr_mem){ 0 };
 	if (size > SMALL_SIZE)
-		return map_pages(mem, DIV_ROUND_UP(size, PAGE_SIZE));
+		return map_pages(mem, DIV_ROUND_UP(size, PAGE_SIZE), MEM_GFP | __GFP_HIGHMEM, 0);
 	mem->addr = kvmalloc(size, MEM_GFP);
 	return mem->addr ? 0 : -ENOMEM;
+}
+
+/**
+ * msr_mem_alloc_mappable() - allocate memory that remap_vmalloc_range() can map
+ * @mem:	set; msr_mem_free() frees it
+ * @size:	in bytes, a multiple of the size of a page
+ *
+ * The memory is cleared. It is charged to the caller's memory cgroup where the kernel can
+ * map such pages, that is, from 5.11 on.
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM.
+ */
+int msr_mem_alloc_mappable(struct msr_mem *mem, size_t size)
+{
+	might_sleep();
+	*mem = (struct msr_mem){ 0 };
+	return map_pages(mem, size / PAGE_SIZE, MSR_GFP_MAPPABLE | __GFP_NOWARN | __GFP_ZERO,
+			 VM_USERMAP);
 }
 
 /**

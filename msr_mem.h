@@ -22,6 +22,7 @@ struct msr_mem {
 };
 
 int msr_mem_alloc(struct msr_mem *mem, size_t size);
+int msr_mem_alloc_mappable(struct msr_mem *mem, size_t size);
 void msr_mem_free(struct msr_mem *mem);
 
 #endif /* MSR_MEM_H */

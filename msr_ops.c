@@ -46,17 +46,14 @@ static_assert(MSR_IOC_OPS == 0x63a3);
 
 #define OP_FLAGS (MSR_OP_WRITE | MSR_OP_TSC)
 
-/* Operations on their way in and out */
-struct ops_run {
-	struct msr_batch_op *ops;
-	struct msr_extension *ext;
-	char __user *uops;
-	u32 op_size;
-	u32 count;
-};
-
-/* Return: 0; -EFAULT; or -E2BIG if something is there that this module does not know. */
-static int check_tail(const char __user *tail, size_t len)
+/**
+ * msr_ops_check_tail() - what a caller's structure has behind the members that are known
+ * @tail:	where
+ * @len:	bytes there
+ *
+ * Context: may sleep. Return: 0; -EFAULT; -E2BIG if it is not 0.
+ */
+int msr_ops_check_tail(const char __user *tail, size_t len)
 {
 	char buf[64];
 
@@ -73,45 +70,59 @@ static int check_tail(const char __user *tail, size_t len)
 	return 0;
 }
 
-static int check_size(u32 size, size_t known)
+/**
+ * msr_ops_check_size() - the size of a structure that a caller states
+ * @size:	what it states
+ * @known:	the size that this module knows
+ *
+ * Return: 0, -EINVAL or -E2BIG.
+ */
+int msr_ops_check_size(u32 size, size_t known)
 {
 	if (size < known)
 		return -EINVAL;
 	return size > PAGE_SIZE ? -E2BIG : 0;
 }
 
-static int copy_head(struct msr_ops *head, const void __user *arg)
+/**
+ * msr_ops_copy_head() - copy the argument of %MSR_IOC_OPS or %MSR_IOC_PREPARE
+ * @head:	set
+ * @arg:	the caller's
+ *
+ * Context: may sleep. Return: 0, or a negative errno if a size or the count is wrong.
+ */
+int msr_ops_copy_head(struct msr_ops *head, const void __user *arg)
 {
 	u32 size;
 	int err;
 
 	if (get_user(size, (const u32 __user *)arg))
 		return -EFAULT;
-	err = check_size(size, sizeof(*head));
+	err = msr_ops_check_size(size, sizeof(*head));
 	if (err)
 		return err;
 	if (copy_from_user(head, arg, sizeof(*head)))
 		return -EFAULT;
-	err = check_tail((const char __user *)arg + sizeof(*head), size - sizeof(*head));
+	err = msr_ops_check_tail((const char __user *)arg + sizeof(*head), size - sizeof(*head));
 	if (err)
 		return err;
 
-	err = check_size(head->op_size, sizeof(struct msr_op));
+	err = msr_ops_check_size(head->op_size, sizeof(struct msr_op));
 	if (err)
 		return err;
-	if (head->flags || head->slots || head->wake || head->map_len || !head->count)
+	if (!head->count)
 		return -EINVAL;
 	return head->count > MSR_BATCH_MAX_OPS ? -E2BIG : 0;
 }
 
 static int copy_in_one(struct msr_batch_op *op, struct msr_extension *ext, const char __user *from,
-		       u32 op_size)
+		       u32 op_size, u32 flags)
 {
 	struct msr_op uop;
 
 	if (copy_from_user(&uop, from, sizeof(uop)))
 		return -EFAULT;
-	if (uop.flags & ~OP_FLAGS || uop.limit_us)
+	if (uop.flags & ~flags || uop.limit_us)
 		return -EINVAL;
 	if (uop.mask && !(uop.flags & MSR_OP_WRITE))
 		return -EINVAL;
@@ -126,7 +137,7 @@ static int copy_in_one(struct msr_batch_op *op, struct msr_extension *ext, const
 		.mask = uop.mask ?: U64_MAX,
 		.stamp = uop.flags & MSR_OP_TSC,
 	};
-	return check_tail(from + sizeof(uop), op_size - sizeof(uop));
+	return msr_ops_check_tail(from + sizeof(uop), op_size - sizeof(uop));
 }
 
 static int copy_out_one(const struct msr_batch_op *op, const struct msr_extension *ext,
@@ -155,36 +166,59 @@ static void give_way(u32 i)
 		cond_resched();
 }
 
+/** msr_ops_user() - where the caller has an operation. @array: of them. @i: its number. */
+struct msr_op __user *msr_ops_user(const struct msr_ops_array *array, u32 i)
+{
+	return (struct msr_op __user *)(array->uops + (size_t)i * array->op_size);
+}
+
+/**
+ * msr_ops_copy_in() - copy the operations
+ * @array:	where from and where to
+ * @flags:	flags that they may have
+ *
+ * Context: may sleep. Return: 0, -EFAULT, -EINVAL or -E2BIG.
+ */
+int msr_ops_copy_in(const struct msr_ops_array *array, u32 flags)
+{
+	int err;
+	u32 i;
+
+	for (i = 0; i < array->count; i++) {
+		give_way(i);
+		err = copy_in_one(&array->ops[i], &array->ext[i],
+				  (const char __user *)msr_ops_user(array, i), array->op_size,
+				  flags);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /* Return: the number of operations that failed, or a negative errno. */
-static long run_ops(const struct ops_run *run, unsigned long opened)
+static long run_ops(const struct msr_ops_array *run, unsigned long opened)
 {
 	long failed = 0;
 	int err;
 	u32 i;
 
-	for (i = 0; i < run->count; i++) {
-		give_way(i);
-		err = copy_in_one(&run->ops[i], &run->ext[i], run->uops + (size_t)i * run->op_size,
-				  run->op_size);
-		if (err)
-			return err;
-	}
-
+	err = msr_ops_copy_in(run, OP_FLAGS);
+	if (err)
+		return err;
 	err = msr_access_extended(run->ops, run->ext, run->count, opened);
 	if (err < 0 && err != -EINTR)
 		return err; /* nothing has been executed */
 
 	for (i = 0; i < run->count; i++) {
 		give_way(i);
-		if (copy_out_one(&run->ops[i], &run->ext[i],
-				 (struct msr_op __user *)(run->uops + (size_t)i * run->op_size)))
+		if (copy_out_one(&run->ops[i], &run->ext[i], msr_ops_user(run, i)))
 			return -EFAULT;
 		failed += run->ops[i].err != 0;
 	}
 	return err == -EINTR ? err : failed;
 }
 
-static noinline long run_small(struct ops_run *run, unsigned long opened)
+static noinline long run_small(struct msr_ops_array *run, unsigned long opened)
 {
 	struct msr_extension ext[MSR_SMALL_BATCH] __uninitialized;
 	struct msr_batch_op ops[MSR_SMALL_BATCH] __uninitialized;
@@ -194,7 +228,7 @@ static noinline long run_small(struct ops_run *run, unsigned long opened)
 	return run_ops(run, opened);
 }
 
-static noinline long run_large(struct ops_run *run, unsigned long opened)
+static noinline long run_large(struct msr_ops_array *run, unsigned long opened)
 {
 	struct msr_mem mem;
 	long result;
@@ -218,13 +252,15 @@ static noinline long run_large(struct ops_run *run, unsigned long opened)
 long msr_ops_ioctl(void __user *arg, unsigned long opened)
 {
 	struct msr_ops head;
-	struct ops_run run;
+	struct msr_ops_array run;
 	int err;
 
-	err = copy_head(&head, arg);
+	err = msr_ops_copy_head(&head, arg);
 	if (err)
 		return err;
-	run = (struct ops_run){
+	if (head.flags || head.slots || head.wake || head.map_len)
+		return -EINVAL;
+	run = (struct msr_ops_array){
 		.uops = u64_to_user_ptr(head.ops),
 		.op_size = head.op_size,
 		.count = head.count,

@@ -6,7 +6,34 @@
 #define MSR_OPS_H
 
 #include <linux/compiler.h>
+#include <linux/types.h>
 
+struct msr_batch_op;
+struct msr_extension;
+struct msr_op;
+struct msr_ops;
+
+/**
+ * struct msr_ops_array - operations on their way in and out
+ * @ops:	where they are copied to
+ * @ext:	what they have beside
+ * @uops:	where the caller has them
+ * @op_size:	the distance between them there
+ * @count:	how many
+ */
+struct msr_ops_array {
+	struct msr_batch_op *ops;
+	struct msr_extension *ext;
+	char __user *uops;
+	u32 op_size;
+	u32 count;
+};
+
+int msr_ops_copy_head(struct msr_ops *head, const void __user *arg);
+int msr_ops_copy_in(const struct msr_ops_array *array, u32 flags);
+struct msr_op __user *msr_ops_user(const struct msr_ops_array *array, u32 i);
+int msr_ops_check_size(u32 size, size_t known);
+int msr_ops_check_tail(const char __user *tail, size_t len);
 long msr_ops_ioctl(void __user *arg, unsigned long opened);
 
 #endif /* MSR_OPS_H */

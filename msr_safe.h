@@ -146,16 +146,17 @@ struct msr_op {
 };
 
 /**
- * struct msr_ops - the argument of %MSR_IOC_OPS
+ * struct msr_ops - the argument of %MSR_IOC_OPS and %MSR_IOC_PREPARE
  * @size:	In. The size of this structure as the caller knows it, at least 40.
  * @op_size:	In. The distance between two operations in the array, which is the
  *		size of &struct msr_op as the caller knows it, at least 64.
  * @count:	In. Number of operations, 1 to %MSR_BATCH_MAX_OPS.
- * @flags:	In. Must be 0.
+ * @flags:	In. %MSR_IOC_PREPARE: %MSR_PREPARE_STAMPS or 0. Otherwise it must be 0.
  * @ops:	In. Address of the array of &struct msr_op.
- * @slots:	Must be 0.
+ * @slots:	In. %MSR_IOC_PREPARE: number of records of each CPU, a power of two.
+ *		Otherwise it must be 0.
  * @wake:	Must be 0.
- * @map_len:	Must be 0.
+ * @map_len:	Out. %MSR_IOC_PREPARE: bytes to map. Otherwise it must be 0.
  *
  * 40 bytes; later versions can add members at the end. Members of either structure that
  * the module does not know must be 0.
@@ -192,5 +193,156 @@ struct msr_ops {
  * %ENOTTY the module is older than this command, or the program is a 32-bit one.
  */
 #define MSR_IOC_OPS _IO('c', 0xA3)
+
+/** MSR_PREPARE_STAMPS - flag of %MSR_IOC_PREPARE: records have time stamps of each operation */
+#define MSR_PREPARE_STAMPS 1
+
+/**
+ * MSR_IOC_PREPARE - check accesses once, to run them many times; an ioctl of /dev/cpu/msr_batch
+ *
+ * The argument is a &struct msr_ops. The operations have no flags but %MSR_OP_WRITE. They
+ * are checked against the allowlist, and each register is read once. No register is written.
+ *
+ * Returns a descriptor of a session, which is closed on exec; @map_len is set. The session
+ * keeps the operations: for each CPU in the order of the array, the CPUs in ascending order.
+ * It ends with the last reference to it.
+ *
+ * A new allowlist ends a session if it lacks one of the registers, or a bit that the session
+ * writes. With revoke_on_change=1, every new allowlist does. The write of the list returns
+ * when nothing of such a session is executed any more.
+ *
+ * mmap() of the descriptor, with offset 0, @map_len bytes, %PROT_READ and %MAP_SHARED, shows
+ * &struct msr_ring, and the records of each CPU behind it. The mapping can never be written.
+ *
+ * Returns -1 if there is no session. Then errno is the first error of an operation in the
+ * order of the array, as in &struct msr_op, and @err of each is set; or
+ * %EBADF, %EFAULT, %E2BIG as for %MSR_IOC_OPS;
+ * %EINVAL as for %MSR_IOC_OPS, or @slots is no power of two;
+ * %EMFILE the user has as many sessions as the module's parameter session_max allows, or all
+ *	users together have 128, or the process has too many files open;
+ * %ENOMEM no memory; or the records of the user would take more than session_max_kib;
+ * %EINTR a signal.
+ */
+#define MSR_IOC_PREPARE _IO('c', 0xA4)
+
+/**
+ * struct msr_run - the argument of %MSR_IOC_RUN
+ * @size:	In. The size of this structure as the caller knows it, at least 16.
+ * @flags:	In. Must be 0.
+ * @values:	In. Address of an array of __u64: the values of the writes, in the order in
+ *		which %MSR_IOC_PREPARE had them. 0: those of %MSR_IOC_PREPARE.
+ */
+struct msr_run {
+	__u32 size;
+	__u32 flags;
+	__u64 values;
+};
+
+/**
+ * MSR_IOC_RUN - execute the operations of a session once; an ioctl of a session
+ *
+ * Each CPU of the session writes one record. The promises of %X86_IOC_MSR_BATCH hold: the
+ * order on each CPU, bounded visits, one allowlist. A CPU that is offline writes no record,
+ * and its operations count as failed. One call at a time executes; others wait.
+ *
+ * Returns the number of operations that failed: 0 if all succeeded. Or -1, with errno
+ * %EFAULT the argument, or @values, cannot be read;
+ * %EINVAL @size is too small, or @flags is not 0;
+ * %E2BIG @size is over 4096, or a member that the module does not know is not 0;
+ * %ENOMEM no memory;
+ * %ESTALE a new allowlist has ended the session; some CPUs may have written a record;
+ * %EINTR a fatal signal, likewise;
+ * %ENOTTY another command, or a 32-bit program.
+ */
+#define MSR_IOC_RUN _IO('c', 0xA5)
+
+/** MSR_RING_READY - &struct msr_ring.state: the session can be run */
+#define MSR_RING_READY 0
+
+/** MSR_RING_REVOKED - &struct msr_ring.state: a new allowlist has ended the session */
+#define MSR_RING_REVOKED 1
+
+/**
+ * struct msr_ring - the first page of a session's mapping
+ * @size:	size of this structure
+ * @state:	%MSR_RING_READY or %MSR_RING_REVOKED
+ * @reason:	0
+ * @cpus:	number of CPUs
+ * @slots:	number of records of each CPU
+ * @record_size: bytes from one record of a CPU to the next
+ * @tsc_khz:	frequency of the time stamp counter, in kHz
+ * @start_ns:	CLOCK_MONOTONIC at %MSR_IOC_PREPARE, in nanoseconds
+ * @start_tsc:	the time stamp counter at the same time
+ * @period_ns:	0
+ * @stride:	bytes from the &struct msr_stream of one CPU to that of the next; the first
+ *		is 4096 bytes behind the start of the mapping
+ */
+struct msr_ring {
+	__u32 size;
+	__u32 state;
+	__u32 reason;
+	__u32 cpus;
+	__u32 slots;
+	__u32 record_size;
+	__u64 tsc_khz;
+	__u64 start_ns;
+	__u64 start_tsc;
+	__u64 period_ns;
+	__u64 stride;
+};
+
+/**
+ * struct msr_stream - what the records of one CPU begin with
+ * @cpu:	number of the CPU
+ * @ops:	number of its operations
+ * @state:	0
+ * @pad:	0
+ * @head:	how many records the CPU has written. Record n, from 0, is in slot
+ *		n modulo &struct msr_ring.slots, until record n + slots overwrites it.
+ * @late:	0
+ * @throttled:	0
+ * @offline:	how many records there are not, because the CPU was offline
+ * @late_max_ns: 0
+ * @cycles_max:	the largest @cycles of its records
+ *
+ * The first record follows. Load @head with acquire semantics before records are read.
+ */
+struct msr_stream {
+	__u32 cpu;
+	__u32 ops;
+	__u32 state;
+	__u32 pad;
+	__u64 head;
+	__u64 late;
+	__u64 throttled;
+	__u64 offline;
+	__u64 late_max_ns;
+	__u64 cycles_max;
+};
+
+/**
+ * struct msr_record - what one CPU read in one %MSR_IOC_RUN
+ * @tick:	number of the run, from 1; 0 while the record is being written. A reader
+ *		copies the record, and then looks whether the tick is still the same.
+ * @tsc:	time stamp counter of the CPU before the first operation
+ * @cycles:	cycles of that counter that the CPU spent on the record, at most 2^32 - 1
+ * @failed:	how many of the operations failed
+ * @word:	for each operation of the CPU one word, in order: what was read, or what was
+ *		written; or, if the operation failed, a negative errno. With
+ *		%MSR_PREPARE_STAMPS it is three: the time stamp counter before, this word,
+ *		the time stamp counter after. Then one bit for each operation, from bit 0 of
+ *		the first word on, which is set if the operation failed.
+ */
+struct msr_record {
+	__u64 tick;
+	__u64 tsc;
+	__u32 cycles;
+	__u32 failed;
+#ifdef __cplusplus
+	__u64 word[1]; /* and more */
+#else
+	__u64 word[];
+#endif
+};
 
 #endif /* MSR_SAFE_H */

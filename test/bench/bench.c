@@ -90,6 +90,52 @@ static void run_batch(int fd, struct msr_batch_op *ops, unsigned int count)
 		err(EXIT_FAILURE, "X86_IOC_MSR_BATCH");
 }
 
+/* A session of reads on one CPU */
+static int prepare_session(int fd, unsigned int count, unsigned int entries)
+{
+	struct msr_op *ops = calloc(count, sizeof(*ops));
+	struct msr_ops head = {
+		.size = sizeof(head),
+		.op_size = sizeof(*ops),
+		.count = count,
+		.ops = (uintptr_t)ops,
+		.slots = 2,
+	};
+	unsigned int i;
+	int session;
+
+	if (!ops)
+		err(EXIT_FAILURE, NULL);
+	for (i = 0; i < count; i++)
+		ops[i].msr = FIRST_MSR + i % entries;
+	session = ioctl(fd, MSR_IOC_PREPARE, &head);
+	if (session < 0)
+		err(EXIT_FAILURE, "MSR_IOC_PREPARE");
+	free(ops);
+	return session;
+}
+
+/* A run of a session; the quickest of some, or the mean of many */
+static double cost_of_run(int fd, unsigned int count, unsigned int entries)
+{
+	int session = prepare_session(fd, count, entries);
+	struct msr_run run = { .size = sizeof(run) };
+	int i, calls = count == 1 ? CALLS : 1, rounds = count == 1 ? 1 : 10;
+	uint64_t start, took, best = UINT64_MAX;
+
+	while (rounds--) {
+		start = now();
+		for (i = 0; i < calls; i++)
+			if (ioctl(session, MSR_IOC_RUN, &run))
+				err(EXIT_FAILURE, "MSR_IOC_RUN");
+		took = now() - start;
+		if (took < best)
+			best = took;
+	}
+	close(session);
+	return (double)best / calls;
+}
+
 static double cost_of_pread(const char *path)
 {
 	int fd = open_or_die(path, O_RDONLY);
@@ -227,6 +273,9 @@ static void path(void)
 	row("batch of 1 operation", cost_of_batch_of_one(fd), "no ioctl", none);
 	small = cost_of_op(fd, 300);
 	row("an operation of a batch of 30000", small, NULL, 0);
+	row("run of a session of 1 operation", cost_of_run(fd, 1, 300), "no ioctl", none);
+	row("an operation of a session of 30000", cost_of_run(fd, BATCH_OPS, 300) / BATCH_OPS,
+	    "that of a batch", small);
 	load_list(4000);
 	large = cost_of_op(fd, 4000);
 	row("the same, list of 4000 entries", large, "that of 300", small);

@@ -299,6 +299,32 @@ TEST(revoke_on_change_refuses_descriptors_opened_before_the_list, NULL, unload_a
 	close_descriptors(new);
 }
 
+TEST(revoke_on_change_ends_every_session, NULL, unload_at_end)
+{
+	struct msr_op op = { .cpu = 0, .msr = STORE_A };
+	struct msr_ops head = {
+		.size = sizeof(head),
+		.op_size = sizeof(op),
+		.count = 1,
+		.ops = (uintptr_t)&op,
+		.slots = 1,
+	};
+	struct msr_run run = { .size = sizeof(run) };
+	int fd, session;
+
+	assert_int_equal(load_module("revoke_on_change=1"), 0);
+	load_list(served_list);
+	fd = open_path(BATCH_PATH, O_RDONLY);
+	session = ioctl(fd, MSR_IOC_PREPARE, &head);
+	assert_true(session >= 0);
+	assert_int_equal(ioctl(session, MSR_IOC_RUN, &run), 0);
+	load_list(served_list);
+	assert_fails(ioctl(session, MSR_IOC_RUN, &run), ESTALE);
+	assert_fails(ioctl(fd, MSR_IOC_PREPARE, &head), ESTALE);
+	close(session);
+	close(fd);
+}
+
 TEST(revoke_on_change_goes_by_lists_in_force, NULL, unload_at_end)
 {
 	struct descriptors fds;

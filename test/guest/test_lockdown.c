@@ -6,11 +6,33 @@
 
 #include "guest.h"
 
+static int session = -1;
+
+static void prepare_session(void)
+{
+	struct msr_op ops[] = {
+		{ .cpu = 0, .msr = STORE_A },
+		{ .cpu = 0, .msr = STORE_A, .flags = MSR_OP_WRITE, .data = 1 },
+	};
+	struct msr_ops head = {
+		.size = sizeof(head),
+		.op_size = sizeof(ops[0]),
+		.count = 2,
+		.ops = (uintptr_t)ops,
+		.slots = 1,
+	};
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+
+	session = ioctl(fd, MSR_IOC_PREPARE, &head);
+	close(fd);
+}
+
 static int lock_down(void **state)
 {
 	(void)state;
 	load_list("0x402 0xff\n0x406 0\n");
 	poke(0, STORE_A, 0x77);
+	prepare_session();
 	if (write_file("/sys/kernel/security/lockdown", "integrity") == 0)
 		return 0;
 	/* RHEL 8 can do so as it boots only. So it tells the module alone that it is locked down.
@@ -52,6 +74,47 @@ TEST(in_a_batch_reads_work_and_each_write_is_eperm, NULL, NULL)
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		assert_int_equal(ops[i].err, errs[i]);
 	assert_int_equal(ops[4].msrdata, 0x77);
+}
+
+TEST(of_extended_operations_reads_work_and_writes_are_eperm, NULL, NULL)
+{
+	struct msr_op ops[] = {
+		{ .cpu = 0, .msr = STORE_A },
+		{ .cpu = 0, .msr = STORE_A, .flags = MSR_OP_WRITE, .data = 1 },
+	};
+	struct msr_ops head = {
+		.size = sizeof(head),
+		.op_size = sizeof(ops[0]),
+		.count = 2,
+		.ops = (uintptr_t)ops,
+	};
+	int fd = open_path(BATCH_PATH, O_RDONLY);
+
+	assert_int_equal(ioctl(fd, MSR_IOC_OPS, &head), 1);
+	assert_int_equal(ops[0].err, 0);
+	assert_int_equal(ops[0].data, 0x77);
+	assert_int_equal(ops[1].err, -EPERM);
+	head.slots = 1;
+	assert_fails(ioctl(fd, MSR_IOC_PREPARE, &head), EPERM);
+	close(fd);
+}
+
+/* It was prepared before the kernel was locked down. */
+TEST(of_a_session_reads_work_and_writes_are_eperm, NULL, NULL)
+{
+	struct msr_run run = { .size = sizeof(run) };
+	const struct msr_record *record;
+	const char *ring;
+
+	assert_int_equal(ioctl(session, MSR_IOC_RUN, &run), 1);
+	ring = mmap(NULL, 8192, PROT_READ, MAP_SHARED, session, 0);
+	assert_true(ring != MAP_FAILED);
+	record = (const void *)(ring + 4096 + sizeof(struct msr_stream));
+	assert_int_equal(record->failed, 1);
+	assert_int_equal(record->word[0], 0x77);
+	assert_int_equal(record->word[1], (uint64_t)-EPERM);
+	munmap((void *)ring, 8192);
+	close(session);
 }
 
 TEST_PROGRAM(lock_down, NULL)

@@ -94,6 +94,28 @@ layout()
 		PROMISE(offsetof(struct msr_ops, wake) == 28);
 		PROMISE(offsetof(struct msr_ops, map_len) == 32);
 		PROMISE(MSR_IOC_OPS == 0x63a3);
+		PROMISE(MSR_IOC_PREPARE == 0x63a4);
+		PROMISE(MSR_IOC_RUN == 0x63a5);
+		PROMISE(sizeof(struct msr_run) == 16);
+		PROMISE(offsetof(struct msr_run, values) == 8);
+		PROMISE(sizeof(struct msr_ring) == 64);
+		PROMISE(offsetof(struct msr_ring, state) == 4);
+		PROMISE(offsetof(struct msr_ring, cpus) == 12);
+		PROMISE(offsetof(struct msr_ring, slots) == 16);
+		PROMISE(offsetof(struct msr_ring, record_size) == 20);
+		PROMISE(offsetof(struct msr_ring, tsc_khz) == 24);
+		PROMISE(offsetof(struct msr_ring, start_ns) == 32);
+		PROMISE(offsetof(struct msr_ring, start_tsc) == 40);
+		PROMISE(offsetof(struct msr_ring, stride) == 56);
+		PROMISE(sizeof(struct msr_stream) == 64);
+		PROMISE(offsetof(struct msr_stream, ops) == 4);
+		PROMISE(offsetof(struct msr_stream, head) == 16);
+		PROMISE(offsetof(struct msr_stream, offline) == 40);
+		PROMISE(offsetof(struct msr_stream, cycles_max) == 56);
+		PROMISE(offsetof(struct msr_record, tsc) == 8);
+		PROMISE(offsetof(struct msr_record, cycles) == 16);
+		PROMISE(offsetof(struct msr_record, failed) == 20);
+		PROMISE(offsetof(struct msr_record, word) == 24);
 	END
 }
 

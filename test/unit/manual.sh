@@ -70,7 +70,7 @@ result_of 'the header and the module can be read' "$(unreadable)"
 result_of 'structures are declared as in the header' "$(other_structures)"
 result_of 'every field is described' "$(fields | lacking "$(macro Fa)" $page)"
 result_of 'every field that is described is in the header' \
-	"$(sed -n 's/^\.It Fa //p' $page | lacking '[ *]WORD;$' msr_safe.h)"
+	"$(sed -n 's/^\.It Fa //p' $page | lacking '[ *]WORD(\[])?;$' msr_safe.h)"
 result_of 'every constant is named' "$(constants | lacking "$(macro Dv)" $page)"
 result_of 'every error of the header is explained' \
 	"$(errors_of_the_header | lacking "$(macro Er)" $page)"

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sessions: accesses prepared once and run many times.
+ */
+#ifndef MSR_SESSION_H
+#define MSR_SESSION_H
+
+#include <linux/compiler.h>
+
+long msr_session_prepare(void __user *arg, unsigned long opened);
+
+#endif /* MSR_SESSION_H */
