@@ -84,6 +84,35 @@ static inline struct msr_batch_op write_op(unsigned int cpu, uint32_t msr, uint6
 	return (struct msr_batch_op){ .cpu = cpu, .msr = msr, .msrdata = value };
 }
 
+static inline struct msr_op extended_read(unsigned int cpu, uint32_t msr)
+{
+	return (struct msr_op){ .cpu = cpu, .msr = msr };
+}
+
+static inline struct msr_op extended_write(unsigned int cpu, uint32_t msr, uint64_t value,
+					   uint64_t mask)
+{
+	return (struct msr_op){
+		.cpu = cpu,
+		.msr = msr,
+		.flags = MSR_OP_WRITE,
+		.data = value,
+		.mask = mask,
+	};
+}
+
+/* What MSR_IOC_OPS is called with; slots, if any, are of MSR_IOC_PREPARE. */
+static inline struct msr_ops head_of(struct msr_op *ops, unsigned int count, unsigned int slots)
+{
+	return (struct msr_ops){
+		.size = sizeof(struct msr_ops),
+		.op_size = sizeof(struct msr_op),
+		.count = count,
+		.ops = (uintptr_t)ops,
+		.slots = slots,
+	};
+}
+
 /* An address at which there is nothing. */
 void *no_memory(void);
 

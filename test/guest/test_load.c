@@ -301,14 +301,8 @@ TEST(revoke_on_change_refuses_descriptors_opened_before_the_list, NULL, unload_a
 
 TEST(revoke_on_change_ends_every_session, NULL, unload_at_end)
 {
-	struct msr_op op = { .cpu = 0, .msr = STORE_A };
-	struct msr_ops head = {
-		.size = sizeof(head),
-		.op_size = sizeof(op),
-		.count = 1,
-		.ops = (uintptr_t)&op,
-		.slots = 1,
-	};
+	struct msr_op op = extended_read(0, STORE_A);
+	struct msr_ops head = head_of(&op, 1, 1);
 	struct msr_run run = { .size = sizeof(run) };
 	int fd, session;
 

@@ -10,17 +10,8 @@ static int session = -1;
 
 static void prepare_session(void)
 {
-	struct msr_op ops[] = {
-		{ .cpu = 0, .msr = STORE_A },
-		{ .cpu = 0, .msr = STORE_A, .flags = MSR_OP_WRITE, .data = 1 },
-	};
-	struct msr_ops head = {
-		.size = sizeof(head),
-		.op_size = sizeof(ops[0]),
-		.count = 2,
-		.ops = (uintptr_t)ops,
-		.slots = 1,
-	};
+	struct msr_op ops[] = { extended_read(0, STORE_A), extended_write(0, STORE_A, 1, 0) };
+	struct msr_ops head = head_of(ops, 2, 1);
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 
 	session = ioctl(fd, MSR_IOC_PREPARE, &head);
@@ -78,16 +69,8 @@ TEST(in_a_batch_reads_work_and_each_write_is_eperm, NULL, NULL)
 
 TEST(of_extended_operations_reads_work_and_writes_are_eperm, NULL, NULL)
 {
-	struct msr_op ops[] = {
-		{ .cpu = 0, .msr = STORE_A },
-		{ .cpu = 0, .msr = STORE_A, .flags = MSR_OP_WRITE, .data = 1 },
-	};
-	struct msr_ops head = {
-		.size = sizeof(head),
-		.op_size = sizeof(ops[0]),
-		.count = 2,
-		.ops = (uintptr_t)ops,
-	};
+	struct msr_op ops[] = { extended_read(0, STORE_A), extended_write(0, STORE_A, 1, 0) };
+	struct msr_ops head = head_of(ops, 2, 0);
 	int fd = open_path(BATCH_PATH, O_RDONLY);
 
 	assert_int_equal(ioctl(fd, MSR_IOC_OPS, &head), 1);

@@ -19,32 +19,6 @@ static int allocate(void **state)
 	return many ? 0 : -1;
 }
 
-static struct msr_op a_read(unsigned int cpu, uint32_t msr)
-{
-	return (struct msr_op){ .cpu = cpu, .msr = msr };
-}
-
-static struct msr_op a_write(unsigned int cpu, uint32_t msr, uint64_t value, uint64_t mask)
-{
-	return (struct msr_op){
-		.cpu = cpu,
-		.msr = msr,
-		.flags = MSR_OP_WRITE,
-		.data = value,
-		.mask = mask,
-	};
-}
-
-static struct msr_ops head_of(const void *ops, unsigned int count)
-{
-	return (struct msr_ops){
-		.size = sizeof(struct msr_ops),
-		.op_size = sizeof(struct msr_op),
-		.count = count,
-		.ops = (uintptr_t)ops,
-	};
-}
-
 static int run_head(const void *head)
 {
 	int fd = open_path(BATCH_PATH, O_RDONLY);
@@ -58,7 +32,7 @@ static int run_head(const void *head)
 
 static int run_ops(struct msr_op *ops, unsigned int count)
 {
-	struct msr_ops head = head_of(ops, count);
+	struct msr_ops head = head_of(ops, count, 0);
 
 	return run_head(&head);
 }
@@ -82,10 +56,10 @@ TEST(operations_read_and_write_the_registers_of_their_cpus, load_the_list, NULL)
 	for (count = 4; count <= ARRAY_SIZE(ops); count += 36) {
 		for (i = 0; i < 4; i++) {
 			poke(i, STORE_B, 0x2222222200000000 + i);
-			ops[i] = a_write(i, STORE_A, 0x3333333300000000 + i + count, 0);
+			ops[i] = extended_write(i, STORE_A, 0x3333333300000000 + i + count, 0);
 		}
 		for (; i < count; i++)
-			ops[i] = a_read(i % 4, STORE_B);
+			ops[i] = extended_read(i % 4, STORE_B);
 		assert_int_equal(run_ops(ops, count), 0);
 		for (i = 0; i < count; i++) {
 			assert_int_equal(ops[i].err, 0);
@@ -102,7 +76,7 @@ TEST(operations_for_one_cpu_are_in_the_order_of_the_array, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i < 2000; i++)
-		many[i] = i % 2 ? a_read(1, STORE_A) : a_write(1, STORE_A, i, 0);
+		many[i] = i % 2 ? extended_read(1, STORE_A) : extended_write(1, STORE_A, i, 0);
 	assert_int_equal(run_ops(many, 2000), 0);
 	for (i = 1; i < 2000; i += 2)
 		assert_int_equal(many[i].data, i - 1);
@@ -111,15 +85,15 @@ TEST(operations_for_one_cpu_are_in_the_order_of_the_array, load_the_list, NULL)
 TEST(the_result_is_the_number_that_failed_and_each_says_why, load_the_list, NULL)
 {
 	struct msr_op ops[] = {
-		a_write(0, STORE_A, 1, 0),
-		a_write(1, FAULTING, UINT64_C(1) << 40, 0),
-		a_read(0, STORE_D),
-		a_write(1, STORE_C, 9, 0),
-		a_read(4, STORE_A),
-		a_read(0x10001, STORE_A),
-		a_read(UINT32_MAX, STORE_A),
-		a_read(0, STORE_A),
-		a_write(0, STORE_B, 0, 0xffff),
+		extended_write(0, STORE_A, 1, 0),
+		extended_write(1, FAULTING, UINT64_C(1) << 40, 0),
+		extended_read(0, STORE_D),
+		extended_write(1, STORE_C, 9, 0),
+		extended_read(4, STORE_A),
+		extended_read(0x10001, STORE_A),
+		extended_read(UINT32_MAX, STORE_A),
+		extended_read(0, STORE_A),
+		extended_write(0, STORE_B, 0, 0xffff),
 	};
 	static const int errs[] = {
 		0, -EIO, -EACCES, -EROFS, -ENXIO, -ENXIO, -ENXIO, 0, -EROFS,
@@ -143,10 +117,10 @@ TEST(the_result_is_the_number_that_failed_and_each_says_why, load_the_list, NULL
 TEST(a_write_changes_the_bits_that_are_in_both_masks, load_the_list, NULL)
 {
 	struct msr_op ops[] = {
-		a_write(2, STORE_A, 0x5555555555555555, 0xff00),
-		a_write(2, STORE_B, 0x5555555555555555, 0x00ffff00),
-		a_write(3, STORE_B, 0x5555555555555555, 0),
-		a_write(3, STORE_A, 0x5555555555555555, UINT64_MAX),
+		extended_write(2, STORE_A, 0x5555555555555555, 0xff00),
+		extended_write(2, STORE_B, 0x5555555555555555, 0x00ffff00),
+		extended_write(3, STORE_B, 0x5555555555555555, 0),
+		extended_write(3, STORE_A, 0x5555555555555555, UINT64_MAX),
 	};
 
 	poke(2, STORE_A, 0xaaaaaaaaaaaaaaaa);
@@ -176,10 +150,11 @@ static void *own_a_byte(void *arg)
 	pin_to(owner->byte);
 	for (i = 0; i < UPDATES / 2; i++) {
 		struct msr_op ops[] = {
-			a_write(2, STORE_A, (uint64_t)(i & 0xff) << shift, UINT64_C(0xff) << shift),
-			a_read(2, STORE_A),
+			extended_write(2, STORE_A, (uint64_t)(i & 0xff) << shift,
+				       UINT64_C(0xff) << shift),
+			extended_read(2, STORE_A),
 		};
-		struct msr_ops head = head_of(ops, 2);
+		struct msr_ops head = head_of(ops, 2, 0);
 
 		if (ioctl(fd, MSR_IOC_OPS, &head) || (ops[1].data >> shift & 0xff) != (i & 0xff))
 			owner->lost++;
@@ -207,8 +182,12 @@ TEST(two_programs_that_own_a_byte_each_lose_no_update, load_the_list, NULL)
 TEST(time_stamps_are_taken_around_the_instruction, load_the_list, NULL)
 {
 	struct msr_op ops[] = {
-		a_read(1, STORE_A), a_write(1, STORE_B, 0, 0), a_write(1, FAULTING, UINT64_MAX, 0),
-		a_read(1, STORE_A), a_read(1, STORE_D),	       a_read(9, STORE_A),
+		extended_read(1, STORE_A),
+		extended_write(1, STORE_B, 0, 0),
+		extended_write(1, FAULTING, UINT64_MAX, 0),
+		extended_read(1, STORE_A),
+		extended_read(1, STORE_D),
+		extended_read(9, STORE_A),
 	};
 	uint64_t before, after, last;
 	unsigned int i;
@@ -238,7 +217,7 @@ TEST(time_stamps_are_taken_around_the_instruction, load_the_list, NULL)
 
 TEST(inputs_stay_as_they_were, load_the_list, NULL)
 {
-	struct msr_op op = a_write(1, STORE_B, 0x1122334455667788, 0xff0000), before;
+	struct msr_op op = extended_write(1, STORE_B, 0x1122334455667788, 0xff0000), before;
 
 	op.probes = 5;
 	before = op;
@@ -253,7 +232,7 @@ TEST(the_longest_array_is_served_and_a_longer_one_is_e2big, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i <= MAX_OPS; i++)
-		many[i] = a_read(i % 4, CPU_NUMBER);
+		many[i] = extended_read(i % 4, CPU_NUMBER);
 	assert_int_equal(run_ops(many, MAX_OPS), 0);
 	for (i = 0; i < MAX_OPS; i++)
 		assert_int_equal(many[i].data, i % 4);
@@ -274,8 +253,8 @@ TEST(structures_may_be_longer_if_what_is_new_is_0, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
-		ops[i].op = a_write(i, STORE_A, 40 + i, 0);
-	arg.head = head_of(ops, 3);
+		ops[i].op = extended_write(i, STORE_A, 40 + i, 0);
+	arg.head = head_of(&ops[0].op, 3, 0);
 	arg.head.size = sizeof(arg);
 	arg.head.op_size = sizeof(ops[0]);
 	assert_int_equal(run_head(&arg), 0);
@@ -301,11 +280,11 @@ TEST(sizes_that_cannot_be_are_refused, load_the_list, NULL)
 		{ 40, 63, EINVAL },  { 4097, 64, E2BIG },	{ UINT32_MAX, 64, E2BIG },
 		{ 40, 4097, E2BIG }, { 40, UINT32_MAX, E2BIG },
 	};
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		struct msr_ops head = head_of(&op, 1);
+		struct msr_ops head = head_of(&op, 1, 0);
 
 		head.size = sizes[i].size;
 		head.op_size = sizes[i].op_size;
@@ -315,12 +294,12 @@ TEST(sizes_that_cannot_be_are_refused, load_the_list, NULL)
 
 TEST(what_must_be_0_and_is_not_is_einval, load_the_list, NULL)
 {
-	struct msr_op good = a_write(0, STORE_A, 5, 0), ops[2];
+	struct msr_op good = extended_write(0, STORE_A, 5, 0), ops[2];
 	struct msr_ops heads[5];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(heads); i++)
-		heads[i] = head_of(&good, 1);
+		heads[i] = head_of(&good, 1, 0);
 	heads[0].count = 0;
 	heads[1].flags = 1;
 	heads[2].slots = 1;
@@ -339,7 +318,7 @@ TEST(what_must_be_0_and_is_not_is_einval, load_the_list, NULL)
 	ops[1] = good;
 	ops[1].limit_us = 1;
 	assert_fails(run_ops(ops, 2), EINVAL);
-	ops[1] = a_read(0, STORE_A);
+	ops[1] = extended_read(0, STORE_A);
 	ops[1].mask = 1;
 	assert_fails(run_ops(ops, 2), EINVAL);
 	assert_int_equal(peek(0, STORE_A), 1);
@@ -351,17 +330,17 @@ TEST(memory_that_cannot_be_read_is_efault_and_nothing_is_executed, load_the_list
 	struct msr_ops *head = before_a_hole(sizeof(*head));
 
 	poke(0, STORE_A, 1);
-	*ops = a_write(0, STORE_A, 5, 0);
+	*ops = extended_write(0, STORE_A, 5, 0);
 	assert_fails(run_ops(ops, 2), EFAULT);
 	assert_fails(run_ops(no_memory(), 1), EFAULT);
 	assert_fails(run_head(no_memory()), EFAULT);
 	assert_fails(run_head((char *)head + sizeof(*head) - 2), EFAULT);
 	*(uint32_t *)((char *)head + 4) = sizeof(*head);
 	assert_fails(run_head((char *)head + 4), EFAULT);
-	*head = head_of(ops, 1);
+	*head = head_of(ops, 1, 0);
 	head->size++;
 	assert_fails(run_head(head), EFAULT);
-	*head = head_of(ops, 1);
+	*head = head_of(ops, 1, 0);
 	head->op_size += 8;
 	assert_fails(run_head(head), EFAULT);
 	assert_int_equal(peek(0, STORE_A), 1);
@@ -373,7 +352,7 @@ TEST(memory_that_cannot_be_written_is_efault, load_the_list, NULL)
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(op != MAP_FAILED);
-	*op = a_write(0, STORE_A, 5, 0);
+	*op = extended_write(0, STORE_A, 5, 0);
 	assert_int_equal(mprotect(op, 4096, PROT_READ), 0);
 	assert_fails(run_ops(op, 1), EFAULT);
 	assert_int_equal(peek(0, STORE_A), 5);
@@ -382,8 +361,8 @@ TEST(memory_that_cannot_be_written_is_efault, load_the_list, NULL)
 
 TEST(a_descriptor_for_writing_alone_is_ebadf, load_the_list, NULL)
 {
-	struct msr_op op = a_read(0, STORE_A);
-	struct msr_ops head = head_of(&op, 1);
+	struct msr_op op = extended_read(0, STORE_A);
+	struct msr_ops head = head_of(&op, 1, 0);
 	int fd = open_path(BATCH_PATH, O_WRONLY);
 
 	assert_fails(ioctl(fd, MSR_IOC_OPS, &head), EBADF);
@@ -392,7 +371,7 @@ TEST(a_descriptor_for_writing_alone_is_ebadf, load_the_list, NULL)
 
 TEST(without_a_list_every_operation_is_eacces, clear_list, NULL)
 {
-	struct msr_op ops[] = { a_read(0, STORE_A), a_write(1, STORE_A, 1, 1) };
+	struct msr_op ops[] = { extended_read(0, STORE_A), extended_write(1, STORE_A, 1, 1) };
 
 	assert_int_equal(run_ops(ops, 2), 2);
 	assert_int_equal(ops[0].err, -EACCES);
@@ -402,7 +381,7 @@ TEST(without_a_list_every_operation_is_eacces, clear_list, NULL)
 
 TEST(a_cpu_that_is_offline_is_enxio, load_the_list, NULL)
 {
-	struct msr_op ops[] = { a_read(3, STORE_A), a_read(2, CPU_NUMBER) };
+	struct msr_op ops[] = { extended_read(3, STORE_A), extended_read(2, CPU_NUMBER) };
 
 	ops[0].data = 0x55;
 	assert_int_equal(set_online(3, false), 0);

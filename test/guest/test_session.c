@@ -33,33 +33,6 @@ struct session {
 	const struct msr_ring *ring;
 };
 
-static struct msr_op a_read(unsigned int cpu, uint32_t msr)
-{
-	return (struct msr_op){ .cpu = cpu, .msr = msr };
-}
-
-static struct msr_op a_write(unsigned int cpu, uint32_t msr, uint64_t value, uint64_t mask)
-{
-	return (struct msr_op){
-		.cpu = cpu,
-		.msr = msr,
-		.flags = MSR_OP_WRITE,
-		.data = value,
-		.mask = mask,
-	};
-}
-
-static struct msr_ops head_of(struct msr_op *ops, unsigned int count, unsigned int slots)
-{
-	return (struct msr_ops){
-		.size = sizeof(struct msr_ops),
-		.op_size = sizeof(struct msr_op),
-		.count = count,
-		.ops = (uintptr_t)ops,
-		.slots = slots,
-	};
-}
-
 /* Returns what ioctl(2) did: a descriptor, or -1. */
 static int prepare_head(struct msr_ops *head)
 {
@@ -123,8 +96,9 @@ static const struct msr_record *record_of(const struct session *session, unsigne
 TEST(a_run_writes_a_record_of_the_values_of_each_cpu, load_the_list, NULL)
 {
 	struct msr_op ops[] = {
-		a_read(2, STORE_A), a_read(0, CPU_NUMBER), a_read(2, CPU_NUMBER),
-		a_read(0, STORE_B), a_read(2, STORE_B),
+		extended_read(2, STORE_A),    extended_read(0, CPU_NUMBER),
+		extended_read(2, CPU_NUMBER), extended_read(0, STORE_B),
+		extended_read(2, STORE_B),
 	};
 	struct session session;
 	uint64_t i;
@@ -176,11 +150,11 @@ TEST(a_run_writes_a_record_of_the_values_of_each_cpu, load_the_list, NULL)
 TEST(writes_have_the_values_of_the_run_or_those_prepared, load_the_list, NULL)
 {
 	struct msr_op ops[] = {
-		a_write(3, STORE_A, 11, 0),
-		a_read(1, STORE_A),
-		a_write(1, STORE_B, UINT64_MAX, 0xff0000),
-		a_write(1, STORE_A, 33, 0xff),
-		a_read(1, STORE_A),
+		extended_write(3, STORE_A, 11, 0),
+		extended_read(1, STORE_A),
+		extended_write(1, STORE_B, UINT64_MAX, 0xff0000),
+		extended_write(1, STORE_A, 33, 0xff),
+		extended_read(1, STORE_A),
 	};
 	static const uint64_t values[] = { 44, 0, 0x55 };
 	struct session session;
@@ -214,7 +188,8 @@ TEST(an_operation_that_fails_has_its_bit_and_its_error, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i < 130; i++)
-		many[i] = i % 65 == 64 ? a_write(1, FAULTING, 0, 0) : a_read(1, CPU_NUMBER);
+		many[i] = i % 65 == 64 ? extended_write(1, FAULTING, 0, 0) :
+					 extended_read(1, CPU_NUMBER);
 	session = prepare(many, 130, 1, false);
 	assert_int_equal(run_fd(session.fd, NULL), 0);
 	assert_int_equal(run_fd(session.fd, (uint64_t[]){ 0, UINT64_C(1) << 40 }), 1);
@@ -233,8 +208,8 @@ TEST(an_operation_that_fails_has_its_bit_and_its_error, load_the_list, NULL)
 
 TEST(with_stamps_each_value_is_between_two_times, load_the_list, NULL)
 {
-	struct msr_op ops[] = { a_read(1, CPU_NUMBER), a_write(1, STORE_A, 5, 0),
-				a_read(1, STORE_A) };
+	struct msr_op ops[] = { extended_read(1, CPU_NUMBER), extended_write(1, STORE_A, 5, 0),
+				extended_read(1, STORE_A) };
 	struct session session = prepare(ops, 3, 2, true);
 	uint64_t last = 0;
 	unsigned int i;
@@ -255,8 +230,9 @@ TEST(what_cannot_be_prepared_says_why_and_leaves_nothing, load_the_list, NULL)
 {
 	static const int errs[] = { 0, -EROFS, -EACCES, -EROFS, -ENXIO, -ENXIO };
 	struct msr_op ops[] = {
-		a_write(0, STORE_A, 1, 0),    a_write(1, STORE_C, 1, 0), a_read(0, STORE_D),
-		a_write(0, STORE_B, 1, 0xff), a_read(4, STORE_A),	 a_read(0x10000, STORE_A),
+		extended_write(0, STORE_A, 1, 0), extended_write(1, STORE_C, 1, 0),
+		extended_read(0, STORE_D),	  extended_write(0, STORE_B, 1, 0xff),
+		extended_read(4, STORE_A),	  extended_read(0x10000, STORE_A),
 	};
 	unsigned int i;
 
@@ -274,7 +250,7 @@ TEST(what_cannot_be_prepared_says_why_and_leaves_nothing, load_the_list, NULL)
 
 TEST(a_wrong_argument_of_prepare_is_refused, load_the_list, NULL)
 {
-	struct msr_op good = a_read(0, STORE_A), bad[4];
+	struct msr_op good = extended_read(0, STORE_A), bad[4];
 	struct msr_ops heads[9];
 	static const int errs[] = { EINVAL, EINVAL, EINVAL, EINVAL, E2BIG,
 				    EINVAL, EINVAL, E2BIG,  EFAULT };
@@ -314,7 +290,7 @@ TEST(a_wrong_argument_of_run_is_refused, load_the_list, NULL)
 		struct msr_run run;
 		uint64_t more;
 	} arg = { .run = { .size = sizeof(arg) } };
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	int fd = try_prepare(&op, 1, 1);
 
 	assert_int_equal(ioctl(fd, MSR_IOC_RUN, &arg), 0);
@@ -338,7 +314,8 @@ TEST(the_longest_program_runs, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i < MAX_OPS; i++)
-		many[i] = i % 2 ? a_read(i / 2 % 4, STORE_A) : a_write(i / 2 % 4, STORE_A, i, 0);
+		many[i] = i % 2 ? extended_read(i / 2 % 4, STORE_A) :
+				  extended_write(i / 2 % 4, STORE_A, i, 0);
 	session = prepare(many, MAX_OPS, 2, false);
 	assert_int_equal(run_fd(session.fd, NULL), 0);
 	assert_int_equal(session.ring->cpus, 4);
@@ -349,7 +326,7 @@ TEST(the_longest_program_runs, load_the_list, NULL)
 
 TEST(the_mapping_can_never_be_written, load_the_list, NULL)
 {
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	struct session session = prepare(&op, 1, 1, false);
 	uint64_t before = session.ring->start_ns;
 	int mem = open_path("/proc/self/mem", O_RDWR);
@@ -378,7 +355,7 @@ TEST(the_mapping_can_never_be_written, load_the_list, NULL)
 
 TEST(the_mapping_outlives_the_descriptor, load_the_list, NULL)
 {
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	struct session session;
 
 	poke(0, STORE_A, 4711);
@@ -391,7 +368,7 @@ TEST(the_mapping_outlives_the_descriptor, load_the_list, NULL)
 
 TEST(the_descriptor_is_closed_on_exec_and_open_for_reading, load_the_list, NULL)
 {
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	int fd = try_prepare(&op, 1, 1);
 
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -401,7 +378,8 @@ TEST(the_descriptor_is_closed_on_exec_and_open_for_reading, load_the_list, NULL)
 
 TEST(a_list_that_takes_nothing_away_lets_a_session_go_on, load_the_list, NULL)
 {
-	struct msr_op ops[] = { a_read(0, STORE_C), a_write(1, STORE_B, 0xff0000, 0xff0000) };
+	struct msr_op ops[] = { extended_read(0, STORE_C),
+				extended_write(1, STORE_B, 0xff0000, 0xff0000) };
 	struct session session = prepare(ops, 2, 1, false);
 
 	load_list("0x40a 0\n0x406 0xff0000\n");
@@ -421,7 +399,8 @@ TEST(a_list_that_takes_something_away_ends_a_session, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(lists); i++) {
-		struct msr_op ops[] = { a_read(0, STORE_C), a_write(1, STORE_B, 0, 0xff0000) };
+		struct msr_op ops[] = { extended_read(0, STORE_C),
+					extended_write(1, STORE_B, 0, 0xff0000) };
 		struct session session, other;
 
 		load_the_list(NULL);
@@ -466,7 +445,7 @@ TEST(no_record_is_newer_than_the_write_of_a_list, load_the_list, NULL)
 
 		load_the_list(NULL);
 		for (i = 0; i < 400; i++)
-			many[i] = a_read(i % 4, STORE_A);
+			many[i] = extended_read(i % 4, STORE_A);
 		session = prepare(many, 400, 1, false);
 		stop = false;
 		assert_int_equal(pthread_create(&thread, NULL, run_until_stopped, &session), 0);
@@ -495,7 +474,8 @@ static void *run_1000(void *arg)
 
 TEST(runs_of_one_session_are_one_after_the_other, load_the_list, NULL)
 {
-	struct msr_op ops[] = { a_read(0, STORE_A), a_read(1, STORE_A), a_read(2, STORE_A) };
+	struct msr_op ops[] = { extended_read(0, STORE_A), extended_read(1, STORE_A),
+				extended_read(2, STORE_A) };
 	struct session session = prepare(ops, 3, 4096, false);
 	pthread_t threads[4];
 	unsigned int i, j;
@@ -517,7 +497,8 @@ TEST(runs_of_one_session_are_one_after_the_other, load_the_list, NULL)
 
 TEST(a_cpu_that_is_offline_has_no_record_and_that_is_counted, load_the_list, defaults)
 {
-	struct msr_op ops[] = { a_read(3, STORE_A), a_read(0, STORE_A), a_read(3, STORE_B) };
+	struct msr_op ops[] = { extended_read(3, STORE_A), extended_read(0, STORE_A),
+				extended_read(3, STORE_B) };
 	struct session session = prepare(ops, 3, 2, false);
 
 	assert_int_equal(set_online(3, false), 0);
@@ -534,7 +515,7 @@ TEST(a_cpu_that_is_offline_has_no_record_and_that_is_counted, load_the_list, def
 
 TEST(a_user_has_a_limited_number_of_sessions, load_the_list, defaults)
 {
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	int fds[16];
 	unsigned int i;
 
@@ -554,7 +535,7 @@ TEST(a_user_has_a_limited_number_of_sessions, load_the_list, defaults)
 
 TEST(all_users_have_a_limited_number_of_sessions, load_the_list, defaults)
 {
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	int fds[128];
 	unsigned int i;
 
@@ -571,7 +552,7 @@ TEST(all_users_have_a_limited_number_of_sessions, load_the_list, defaults)
 
 TEST(a_user_has_limited_memory_for_records, load_the_list, defaults)
 {
-	struct msr_op ops[] = { a_read(0, STORE_A), a_read(1, STORE_A) };
+	struct msr_op ops[] = { extended_read(0, STORE_A), extended_read(1, STORE_A) };
 	int fd;
 
 	assert_int_equal(write_file(SESSION_MAX_KIB_PATH, "20"), 0);
@@ -587,7 +568,7 @@ TEST(a_user_has_limited_memory_for_records, load_the_list, defaults)
 
 TEST(a_session_keeps_the_module_loaded, load_the_list, NULL)
 {
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	struct session session = prepare(&op, 1, 1, false);
 
 	assert_int_equal(unload_module(), -EWOULDBLOCK);
@@ -603,7 +584,7 @@ static int run_in_child(void *arg)
 
 TEST(a_child_inherits_the_session, load_the_list, NULL)
 {
-	struct msr_op op = a_read(0, STORE_A);
+	struct msr_op op = extended_read(0, STORE_A);
 	struct session session = prepare(&op, 1, 1, false);
 
 	assert_int_equal(in_child(true, run_in_child, &session.fd), 0);
@@ -611,9 +592,102 @@ TEST(a_child_inherits_the_session, load_the_list, NULL)
 	end(&session);
 }
 
+#define STRESS_SECONDS 4
+
+static const char *const stress_lists[] = {
+	"0xC0000103 0\n0x402 0xffffffffffffffff\n",
+	"0xC0000103 0\n0x402 0xff\n0x40a 0\n",
+	"0x402 0xffff\n",
+	"0x402 0xffff\n0xC0000103 0\n0x406 1\n",
+};
+
+/* What a run may answer while lists change: its operations, or an error */
+static bool is_answer(int result, int count)
+{
+	return result < 0 ? errno == ESTALE : result <= count;
+}
+
+/* Prepares, runs, maps and closes sessions of random sizes. Returns NULL if all was right. */
+static void *stress(void *arg)
+{
+	unsigned int seed = (uintptr_t)arg, i, runs;
+	int batch = open(BATCH_PATH, O_RDONLY);
+	struct msr_op ops[300];
+
+	while (!stop) {
+		unsigned int count = 1 + rand_r(&seed) % (rand_r(&seed) % 4 ? 16 : ARRAY_SIZE(ops));
+		struct msr_ops head = head_of(ops, count, 1U << rand_r(&seed) % 5);
+		const char *at;
+		int fd;
+
+		for (i = 0; i < count; i++)
+			ops[i] = rand_r(&seed) % 8 ?
+					 extended_read(rand_r(&seed) % 4, CPU_NUMBER) :
+					 extended_write(rand_r(&seed) % 4, STORE_A, i, 0xff);
+		fd = ioctl(batch, MSR_IOC_PREPARE, &head);
+		if (fd < 0 && errno != EACCES && errno != ENXIO)
+			return "prepare";
+		if (fd < 0)
+			continue;
+		at = mmap(NULL, head.map_len, PROT_READ, MAP_SHARED, fd, 0);
+		if (at == MAP_FAILED)
+			return "mmap";
+		for (runs = rand_r(&seed) % 40; runs; runs--)
+			if (!is_answer(run_fd(fd, NULL), count))
+				return "run";
+		close(fd);
+		for (i = 0; i < ((const struct msr_ring *)at)->cpus; i++) {
+			struct session session = { .ring = (const void *)at };
+			const struct msr_stream *stream = stream_of(&session, i);
+			const struct msr_record *record;
+			unsigned int j;
+
+			if (!stream->head)
+				continue;
+			record = record_of(&session, i, stream->head - 1);
+			for (j = 0; j < stream->ops; j++)
+				if (record->tick && record->word[j] != stream->cpu &&
+				    record->word[j] >> 8)
+					return "value";
+		}
+		munmap((void *)at, head.map_len);
+	}
+	close(batch);
+	return NULL;
+}
+
+TEST(sessions_survive_lists_and_cpus_that_change, load_the_list, defaults)
+{
+	uint64_t end_at = now_ns() + STRESS_SECONDS * UINT64_C(1000000000);
+	pthread_t threads[3];
+	unsigned int i;
+
+	load_list(stress_lists[0]);
+	for (i = 0; i < 4; i++)
+		poke(i, STORE_A, 0);
+	stop = false;
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, stress, (void *)(i + 1UL)), 0);
+	for (i = 0; now_ns() < end_at; i++) {
+		load_list(stress_lists[i % ARRAY_SIZE(stress_lists)]);
+		usleep(3000);
+		if (i % 50 == 49)
+			set_online(3, i % 100 == 99);
+	}
+	stop = true;
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		void *wrong;
+
+		pthread_join(threads[i], &wrong);
+		if (wrong)
+			fail_msg("%s", (const char *)wrong);
+	}
+}
+
 TEST(fdinfo_says_what_the_session_is, load_the_list, NULL)
 {
-	struct msr_op ops[] = { a_read(0, STORE_A), a_read(2, STORE_A), a_read(2, STORE_B) };
+	struct msr_op ops[] = { extended_read(0, STORE_A), extended_read(2, STORE_A),
+				extended_read(2, STORE_B) };
 	struct session session = prepare(ops, 3, 4, false);
 	char path[64], text[1024];
 	ssize_t len;
