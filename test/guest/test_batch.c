@@ -540,7 +540,7 @@ TEST(it_is_not_read_or_written, load_the_list, NULL)
  * A process is killed in the middle of a batch in memory that it shares with
  * this one. What was executed and what was not must be told apart by err.
  */
-static unsigned int kill_in_a_batch(unsigned int nr_cpus, useconds_t after)
+static unsigned int kill_in_a_batch(unsigned int nr_cpus, useconds_t after, bool *too_late)
 {
 	struct msr_batch_op *ops = mmap(NULL, MAX_OPS * sizeof(*ops), PROT_READ | PROT_WRITE,
 					MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -585,6 +585,7 @@ static unsigned int kill_in_a_batch(unsigned int nr_cpus, useconds_t after)
 	}
 	munmap(ops, MAX_OPS * sizeof(*ops));
 	assert_true(untouched == 0 || untouched == MAX_OPS);
+	*too_late = executed == MAX_OPS;
 	return executed ? interrupted : 0;
 }
 
@@ -595,11 +596,12 @@ TEST(a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr, load_the_list,
 	for (nr_cpus = 1; nr_cpus <= 4; nr_cpus += 3) {
 		useconds_t after = 1000;
 		unsigned int tries = 0;
+		bool too_late;
 
-		/* The signal is to fall into the batch: a quarter later each time */
-		while (!kill_in_a_batch(nr_cpus, after)) {
+		/* The signal is to fall into the batch: a quarter later each time, until it is over */
+		while (!kill_in_a_batch(nr_cpus, after, &too_late)) {
 			assert_true(++tries < 600);
-			after = after < 16000000 ? after / 4 * 5 : 1000;
+			after = too_late ? 1000 + 37 * tries : after / 4 * 5;
 		}
 	}
 }
