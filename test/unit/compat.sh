@@ -12,7 +12,8 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
 mkdir "$work/linux" "$work/asm"
-for header in linux/device.h linux/kernel.h linux/lockdep.h linux/security.h asm/msr.h; do
+for header in linux/device.h linux/gfp.h linux/kernel.h linux/lockdep.h linux/page-flags.h \
+	linux/security.h asm/msr.h; do
 	echo '#include "made_up.h"' > "$work/$header"
 done
 
@@ -54,11 +55,13 @@ LOCKDOWN_TEXT=-DHAVE_KERNEL_IS_LOCKED_DOWN
 RDMSRL=-DHAVE_RDMSRL
 RDMSRQ=-DHAVE_RDMSRQ
 UNLOAD=-DCONFIG_MODULE_UNLOAD
+KMEMCG=-DHAVE_PG_KMEMCG
 
-plan 15
+plan 16
 kernel 'RHEL 8.5 to 8.8' $OWNER $RDMSRL $ASSERT $LOCKDOWN_TEXT $UNLOAD
 kernel 'RHEL 8.9 and 8.10' $OWNER $DEVNODE $UEVENT $RDMSRL $ASSERT $LOCKDOWN_TEXT $UNLOAD
-kernel '5.10 to 6.1, RHEL 9.0 to 9.2' $OWNER $RDMSRL $ASSERT $UNLOAD
+kernel '5.10' $OWNER $RDMSRL $ASSERT $UNLOAD $KMEMCG
+kernel '5.11 to 6.1, RHEL 9.0 to 9.2' $OWNER $RDMSRL $ASSERT $UNLOAD
 kernel 'RHEL 9.3, 6.2, 6.3' $OWNER $DEVNODE $UEVENT $RDMSRL $ASSERT $UNLOAD
 kernel 'RHEL 9.4, 6.4' $DEVNODE $UEVENT $RDMSRL $ASSERT $UNLOAD
 kernel 'RHEL 9.5, RHEL 10, 6.12' $DEVNODE $UEVENT $UNINITIALIZED $RDMSRL $ASSERT $UNLOAD

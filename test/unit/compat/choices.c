@@ -81,6 +81,15 @@ static bool chooses_lockdown(void)
 #endif
 }
 
+static bool chooses_mappable(void)
+{
+#ifdef HAVE_PG_KMEMCG
+	return MSR_GFP_MAPPABLE == GFP_KERNEL;
+#else
+	return MSR_GFP_MAPPABLE == GFP_KERNEL_ACCOUNT;
+#endif
+}
+
 int main(void)
 {
 	struct class *class = msr_class_create("msr_safe");
@@ -95,5 +104,6 @@ int main(void)
 	expect(chooses_assert(), "lockdep_assert_preemption_disabled");
 	expect(chooses_refcount(), "module_refcount");
 	expect(chooses_lockdown(), "security_locked_down");
+	expect(chooses_mappable(), "MSR_GFP_MAPPABLE");
 	return failed;
 }

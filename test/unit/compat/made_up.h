@@ -79,6 +79,13 @@ static inline struct class *class_create(const char *name)
 }
 #endif
 
+/* linux/gfp.h, linux/page-flags.h */
+enum { GFP_KERNEL = 1, GFP_KERNEL_ACCOUNT };
+
+#ifdef HAVE_PG_KMEMCG
+#define PG_kmemcg 0x200
+#endif
+
 /* linux/lockdep.h */
 #ifdef HAVE_LOCKDEP_ASSERT
 #define lockdep_assert_preemption_disabled() ((void)used.asserts++)
