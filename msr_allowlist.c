@@ -39,8 +39,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
-#include <linux/spinlock.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
@@ -287,15 +287,16 @@ void msr_allowlist_leave(struct msr_standing *standing)
 	kref_put(&standing->ref, free_standing);
 }
 
-/* Return: the one after @standing, NULL for the first, with a reference; NULL at the end */
-static struct msr_standing *next_standing(struct msr_standing *standing)
+/*
+ * Takes a reference to the standing that follows @node, and passes over those that are being
+ * freed. Return: NULL at the end of the list.
+ */
+static struct msr_standing *get_next(const struct list_head *node)
 {
-	struct list_head *node;
 	struct msr_standing *next = NULL;
 
 	raw_spin_lock(&standing_lock);
-	node = standing ? standing->node.next : standings.next;
-	for (; node != &standings && !next; node = node->next) {
+	while (!next && (node = node->next) != &standings) {
 		next = list_entry(node, struct msr_standing, node);
 		if (!kref_get_unless_zero(&next->ref))
 			next = NULL;
@@ -320,10 +321,10 @@ static bool allows(const struct msr_table *table, const struct msr_standing *sta
 	return true;
 }
 
-/* One that is being looked at stays in its place. */
+/* A standing stays in the list while a reference to it is held. */
 static void cut_standings(const struct msr_table *table)
 {
-	struct msr_standing *standing = next_standing(NULL);
+	struct msr_standing *standing = get_next(&standings);
 
 	while (standing) {
 		struct msr_standing *next;
@@ -332,7 +333,7 @@ static void cut_standings(const struct msr_table *table)
 			WRITE_ONCE(standing->cut, true);
 			WRITE_ONCE(*standing->state, standing->revoked);
 		}
-		next = next_standing(standing);
+		next = get_next(&standing->node);
 		msr_allowlist_leave(standing);
 		standing = next;
 	}

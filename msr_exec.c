@@ -808,7 +808,7 @@ static noinline long visit_for_program(struct msr_program *program, const bool *
 }
 
 /*
- * A few operations for the caller's CPU need no claim: they delay nobody but the caller.
+ * A few operations for the caller's CPU need no claim. They delay the caller alone.
  * Return: whether they have been executed, or where to go on has been set.
  */
 static __always_inline bool execute_here(struct msr_program *program, const bool *cut)
@@ -833,7 +833,7 @@ static __always_inline bool execute_here(struct msr_program *program, const bool
 
 /**
  * msr_exec_program() - execute a program once, each operation on its CPU
- * @program:	the program; nobody else executes it
+ * @program:	the program, which no other task executes at the same time
  * @cut:	as for msr_exec()
  *
  * Each CPU writes a record of its values. A CPU that is offline writes none, and that is

@@ -67,7 +67,7 @@ struct msr_record;
  * struct msr_program_cpu - the part of a program that is for one CPU
  * @cpu:	its number
  * @first:	its first operation in &struct msr_program.ops
- * @end:	the one after its last
+ * @end:	the index behind its last operation
  * @stream:	where its records are, behind this
  * @record:	the record that is being written
  * @cycles:	how long its visits have lasted so far

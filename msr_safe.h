@@ -249,7 +249,6 @@ struct msr_run {
  * %EFAULT the argument, or @values, cannot be read;
  * %EINVAL @size is too small, or @flags is not 0;
  * %E2BIG @size is over 4096, or a member that the module does not know is not 0;
- * %ENOMEM no memory;
  * %ESTALE a new allowlist has ended the session; some CPUs may have written a record;
  * %EINTR a fatal signal, likewise;
  * %ENOTTY another command, or a 32-bit program.

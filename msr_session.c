@@ -110,18 +110,13 @@ static int count_session(struct msr_session *session)
 	return err;
 }
 
-static void uncount_session(struct msr_session *session)
-{
-	spin_lock(&sessions_lock);
-	list_del_init(&session->node);
-	spin_unlock(&sessions_lock);
-}
-
 static void free_session(struct msr_standing *standing)
 {
 	struct msr_session *session = container_of(standing, struct msr_session, standing);
 
-	uncount_session(session);
+	spin_lock(&sessions_lock);
+	list_del(&session->node);
+	spin_unlock(&sessions_lock);
 	msr_exec_program_uninit(&session->program);
 	msr_mem_free(&session->ring);
 	msr_mem_free(&session->mem);
@@ -251,7 +246,7 @@ struct preparation {
 	struct msr_ops head;
 	struct msr_ops_array array;
 	struct msr_batch_op *trial;
-	u32 *first; /* of each CPU, and of the one after the last: its place in the program */
+	u32 *first; /* by CPU, the index of its first operation; the total behind the last CPU */
 	struct msr_mem mem;
 	struct msr_session *session;
 };

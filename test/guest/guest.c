@@ -76,15 +76,26 @@ int run_batch_fd(int fd, struct msr_batch_op *ops, unsigned int count)
 	return ioctl(fd, X86_IOC_MSR_BATCH, &batch);
 }
 
-int run_batch(struct msr_batch_op *ops, unsigned int count)
+int batch_ioctl(unsigned long command, void *arg)
 {
 	int fd = open_path(BATCH_PATH, O_RDONLY);
-	int result = run_batch_fd(fd, ops, count);
+	int result = ioctl(fd, command, arg);
 	int saved = errno;
 
 	close(fd);
 	errno = saved;
 	return result;
+}
+
+int run_batch(struct msr_batch_op *ops, unsigned int count)
+{
+	struct msr_batch_array batch = {
+		.numops = count,
+		.version = MSR_SAFE_VERSION_u32,
+		.ops = ops,
+	};
+
+	return batch_ioctl(X86_IOC_MSR_BATCH, &batch);
 }
 
 void *no_memory(void)

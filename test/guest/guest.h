@@ -71,6 +71,9 @@ int load_the_list(void **state);
 /* Opens the batch device, runs one batch, returns what ioctl(2) did. */
 int run_batch(struct msr_batch_op *ops, unsigned int count);
 
+/* Opens the batch device, and returns what ioctl(2) did. */
+int batch_ioctl(unsigned long command, void *arg);
+
 /* A batch on an open descriptor. */
 int run_batch_fd(int fd, struct msr_batch_op *ops, unsigned int count);
 

@@ -40,16 +40,11 @@ static int unpin(void **state)
 	return sched_setaffinity(0, sizeof(set), &set);
 }
 
-static int batch_ioctl(unsigned int numops, uint32_t version, struct msr_batch_op *ops)
+static int run_version(unsigned int numops, uint32_t version, struct msr_batch_op *ops)
 {
 	struct msr_batch_array batch = { .numops = numops, .version = version, .ops = ops };
-	int fd = open_path(BATCH_PATH, O_RDONLY);
-	int result = ioctl(fd, X86_IOC_MSR_BATCH, &batch);
-	int saved = errno;
 
-	close(fd);
-	errno = saved;
-	return result;
+	return batch_ioctl(X86_IOC_MSR_BATCH, &batch);
 }
 
 TEST(the_node_is_0600, load_the_list, NULL)
@@ -460,7 +455,7 @@ TEST(versions_that_are_served, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(served); i++)
-		assert_int_equal(batch_ioctl(1, served[i], &op), 0);
+		assert_int_equal(run_version(1, served[i], &op), 0);
 }
 
 TEST(other_versions_are_enoprotoopt_and_execute_nothing, load_the_list, NULL)
@@ -474,7 +469,7 @@ TEST(other_versions_are_enoprotoopt_and_execute_nothing, load_the_list, NULL)
 
 	poke(0, STORE_A, 0x77);
 	for (i = 0; i < ARRAY_SIZE(refused); i++)
-		assert_fails(batch_ioctl(1, refused[i], &op), ENOPROTOOPT);
+		assert_fails(run_version(1, refused[i], &op), ENOPROTOOPT);
 	assert_int_equal(peek(0, STORE_A), 0x77);
 }
 
@@ -489,7 +484,7 @@ TEST(a_word_that_is_no_version_is_served, load_the_list, NULL)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(words); i++)
-		assert_int_equal(batch_ioctl(1, words[i], &op), 0);
+		assert_int_equal(run_version(1, words[i], &op), 0);
 }
 
 static int user_opens(void *arg)
@@ -598,7 +593,8 @@ TEST(a_fatal_signal_ends_a_batch_and_what_was_not_run_says_eintr, load_the_list,
 		unsigned int tries = 0;
 		bool too_late;
 
-		/* The signal is to fall into the batch: a quarter later each time, until it is over */
+		/* The signal is to fall into the batch: a quarter later each time, until it is over
+		 */
 		while (!kill_in_a_batch(nr_cpus, after, &too_late)) {
 			assert_true(++tries < 600);
 			after = too_late ? 1000 + 37 * tries : after / 4 * 5;

@@ -19,15 +19,9 @@ static int allocate(void **state)
 	return many ? 0 : -1;
 }
 
-static int run_head(const void *head)
+static int run_head(void *head)
 {
-	int fd = open_path(BATCH_PATH, O_RDONLY);
-	int result = ioctl(fd, MSR_IOC_OPS, head);
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-	return result;
+	return batch_ioctl(MSR_IOC_OPS, head);
 }
 
 static int run_ops(struct msr_op *ops, unsigned int count)

@@ -36,13 +36,7 @@ struct session {
 /* Returns what ioctl(2) did: a descriptor, or -1. */
 static int prepare_head(struct msr_ops *head)
 {
-	int fd = open_path(BATCH_PATH, O_RDONLY);
-	int result = ioctl(fd, MSR_IOC_PREPARE, head);
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-	return result;
+	return batch_ioctl(MSR_IOC_PREPARE, head);
 }
 
 static int try_prepare(struct msr_op *ops, unsigned int count, unsigned int slots)
