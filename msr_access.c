@@ -6,19 +6,29 @@
  * the writer of a list that takes something away from it ends it.
  */
 
+#include <linux/hrtimer.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
+#include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/smp.h>
 
 #include "msr_access.h"
 #include "msr_allowlist.h"
 #include "msr_compat.h"
 #include "msr_exec.h"
+#include "msr_param.h"
 #include "msr_safe.h"
 #include "msr_table.h"
+
+static struct msr_param poll_gap_us = { .value = 20, .min = 1, .max = MSR_POLL_MAX_US };
+module_param_cb(poll_gap_us, &msr_param_ops, &poll_gap_us, 0644);
+MODULE_PARM_DESC(poll_gap_us,
+		 "Time between two reads when waiting for a register of another CPU (default: 20)");
 
 /**
  * msr_access_opened() - what a device remembers of the moment a file is opened
@@ -214,6 +224,121 @@ int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32
 	if (err)
 		return err;
 	err = enter_and_execute(ops, ext, count, opened, &mem);
+	msr_exec_release(&mem);
+	return err;
+}
+
+/* Return: whether the operation is for this CPU, and has been executed or says why not. */
+static __always_inline bool probe_here(struct msr_batch_op *op, struct msr_extension *ext,
+				       unsigned long opened, int *err)
+{
+	const struct msr_table *table;
+
+	local_irq_disable();
+	if (op->cpu != smp_processor_id()) {
+		local_irq_enable();
+		return false;
+	}
+	table = msr_allowlist_here(opened);
+	if (!table)
+		*err = -ESTALE;
+	else if (check_one(&table->index, op))
+		msr_exec_here_extended(op, ext);
+	local_irq_enable();
+	return true;
+}
+
+static void sleep_between_probes(ktime_t end)
+{
+	u64 gap = READ_ONCE(poll_gap_us.value) * (u64)NSEC_PER_USEC;
+	ktime_t until = min_t(ktime_t, ktime_add_ns(ktime_get(), gap), end);
+
+	set_current_state(TASK_INTERRUPTIBLE);
+	schedule_hrtimeout_range(&until, gap / 4, HRTIMER_MODE_ABS);
+}
+
+/* Return: 0, and the operation says how the wait ended; -ESTALE, -ENOMEM or -EINTR. */
+static int wait_for_change(struct msr_batch_op *op, struct msr_extension *ext,
+			   struct msr_poll *poll, unsigned long opened)
+{
+	ktime_t end = ktime_add_us(ktime_get(), poll->limit_us);
+	bool compare = !poll->from_now;
+	int err = 0;
+
+	for (poll->probes = 1;; poll->probes++) {
+		bool here = probe_here(op, ext, opened, &err);
+
+		if (!here)
+			err = enter_and_execute(op, ext, 1, opened, NULL);
+		if (err < 0)
+			return err;
+		if (op->err)
+			return 0;
+		if (!compare) {
+			poll->from = op->msrdata;
+			compare = true;
+		}
+		if ((op->msrdata ^ poll->from) & poll->mask)
+			return 0;
+		if (ktime_get() >= end) {
+			op->err = -ETIME;
+			return 0;
+		}
+		if (signal_pending(current))
+			return -EINTR;
+		if (here)
+			cond_resched();
+		else
+			sleep_between_probes(end);
+	}
+}
+
+static int poll_and_execute(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+			    struct msr_poll *poll, unsigned long opened,
+			    const struct msr_exec_mem *mem)
+{
+	int err, rest = 0;
+	u32 i;
+
+	might_sleep();
+	err = wait_for_change(ops, ext, poll, opened);
+	if (err == -EINTR) {
+		for (i = 0; i < count; i++) {
+			ops[i].err = -EINTR;
+			ops[i].wmask = 0;
+		}
+	}
+	if (err)
+		return err;
+	if (count > 1)
+		rest = enter_and_execute(ops + 1, ext + 1, count - 1, opened, mem);
+	return ops->err && !rest ? MSR_HAS_ERRORS : rest;
+}
+
+/**
+ * msr_access_polled() - wait until a register changes, then execute the other operations
+ * @ops:	the operations, as for msr_access(); the first is the read of that register
+ * @ext:	as for msr_access_extended()
+ * @count:	number of @ops and of @ext
+ * @poll:	how to wait
+ * @opened:	as for msr_access()
+ *
+ * No list and no lock is held while it waits. Each read is checked anew.
+ *
+ * Context: may sleep. Return: as msr_access(); any signal ends the wait with -EINTR.
+ */
+int msr_access_polled(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+		      struct msr_poll *poll, unsigned long opened)
+{
+	struct msr_exec_mem mem;
+	int err;
+
+	if (count <= MSR_SMALL_BATCH)
+		return poll_and_execute(ops, ext, count, poll, opened, NULL);
+	err = msr_exec_prepare(&mem, ops, count, true);
+	if (err)
+		return err;
+	err = poll_and_execute(ops, ext, count, poll, opened, &mem);
 	msr_exec_release(&mem);
 	return err;
 }

@@ -11,6 +11,22 @@ struct msr_batch_op;
 struct msr_extension;
 struct msr_program;
 
+/**
+ * struct msr_poll - a wait for a register to change
+ * @from:	the value to differ from
+ * @mask:	the bits to compare
+ * @from_now:	@from is what the first read returns
+ * @limit_us:	the longest wait
+ * @probes:	out: how often the register was read
+ */
+struct msr_poll {
+	u64 from;
+	u64 mask;
+	bool from_now;
+	u32 limit_us;
+	u32 probes;
+};
+
 /* From msr_access(): not every operation succeeded */
 #define MSR_HAS_ERRORS 1
 
@@ -24,6 +40,8 @@ unsigned long msr_access_opened(void);
 int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened);
 int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
 			unsigned long opened);
+int msr_access_polled(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+		      struct msr_poll *poll, unsigned long opened);
 long msr_access_program(struct msr_program *program, const bool *cut);
 
 #endif /* MSR_ACCESS_H */

@@ -51,6 +51,7 @@
 #include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_node.h"
+#include "msr_param.h"
 #include "msr_table.h"
 #include "msr_takeover.h"
 
@@ -61,10 +62,10 @@
 /* How long accesses in progress under the old list delay the writer of a new one */
 #define GRACE HZ
 
-static unsigned int mdev_msr_allowlist;
-module_param_cb(mdev_msr_allowlist, &msr_major_ops, &mdev_msr_allowlist, 0444);
+static struct msr_param mdev_msr_allowlist = MSR_MAJOR;
+module_param_cb(mdev_msr_allowlist, &msr_param_ops, &mdev_msr_allowlist, 0444);
 MODULE_PARM_DESC(mdev_msr_allowlist, "Major number of the allowlist device (0: dynamic)");
-module_param_cb(mdev_msr_approved_list, &msr_major_ops, &mdev_msr_allowlist, 0444);
+module_param_cb(mdev_msr_approved_list, &msr_param_ops, &mdev_msr_allowlist, 0444);
 MODULE_PARM_DESC(mdev_msr_approved_list, "Former name of mdev_msr_allowlist");
 
 static bool approved_list_names;
@@ -332,6 +333,7 @@ static void cut_standings(const struct msr_table *table)
 		if (!standing->cut && (revoke_on_change || !allows(table, standing))) {
 			WRITE_ONCE(standing->cut, true);
 			WRITE_ONCE(*standing->state, standing->revoked);
+			standing->ended(standing);
 		}
 		next = get_next(&standing->node);
 		msr_allowlist_leave(standing);
@@ -554,7 +556,7 @@ int __init msr_allowlist_init(void)
 	}
 
 	msr_table_get(&msr_table_empty); /* as the list in force */
-	err = msr_node_init(&allowlist_node, mdev_msr_allowlist);
+	err = msr_node_init(&allowlist_node, mdev_msr_allowlist.value);
 	if (err) {
 		msr_table_put(&msr_table_empty);
 		cleanup_srcu_struct(&list_srcu);

@@ -17,6 +17,7 @@ struct msr_table;
  * @node:	among all of them
  * @ref:	who holds it; the last one frees it
  * @free:	frees it; may sleep
+ * @ended:	called once @cut is set; may sleep, but must not wait for a user
  * @ops:	the accesses
  * @count:	number of @ops
  * @state:	set to @revoked when a list no longer allows all of them
@@ -27,6 +28,7 @@ struct msr_standing {
 	struct list_head node;
 	struct kref ref;
 	void (*free)(struct msr_standing *standing);
+	void (*ended)(struct msr_standing *standing);
 	const struct msr_program_op *ops;
 	u32 count;
 	u32 *state;

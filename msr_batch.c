@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The batch device, /dev/cpu/msr_batch. The classic batch: copy in, access, copy out;
- * and which part serves the other commands.
+ * The devices for many accesses at once. /dev/cpu/msr_batch: the classic batch, that is, copy
+ * in, access, copy out; and which part serves the other commands. /dev/cpu/msr_sample: those
+ * commands, with the right to wait and to sample.
  */
 
 #include <linux/build_bug.h>
@@ -16,6 +17,7 @@
 #include "msr_compat.h"
 #include "msr_mem.h"
 #include "msr_node.h"
+#include "msr_param.h"
 #include "msr_ops.h"
 #include "msr_safe.h"
 #include "msr_session.h"
@@ -35,9 +37,13 @@ static_assert(offsetof(struct msr_batch_array, version) == 4);
 static_assert(offsetof(struct msr_batch_array, ops) == 8);
 static_assert(X86_IOC_MSR_BATCH == 0xc01063a2);
 
-static unsigned int mdev_msr_batch;
-module_param_cb(mdev_msr_batch, &msr_major_ops, &mdev_msr_batch, 0444);
+static struct msr_param mdev_msr_batch = MSR_MAJOR;
+module_param_cb(mdev_msr_batch, &msr_param_ops, &mdev_msr_batch, 0444);
 MODULE_PARM_DESC(mdev_msr_batch, "Major number of the batch device (0: dynamic)");
+
+static struct msr_param mdev_msr_sample = MSR_MAJOR;
+module_param_cb(mdev_msr_sample, &msr_param_ops, &mdev_msr_sample, 0444);
+MODULE_PARM_DESC(mdev_msr_sample, "Major number of the sampling device (0: dynamic)");
 
 static bool check_batch_version = true;
 module_param(check_batch_version, bool, 0644);
@@ -165,8 +171,8 @@ out_mem:
 	return err;
 }
 
-/* Not cloned: with other parameters it would take the classic batch more instructions. */
-static noinline __noclone long other_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+/* Extended operations, executed once or prepared; sampling is a right of its own. */
+static long extended_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool may_sample)
 {
 	unsigned long opened = (unsigned long)file->private_data;
 
@@ -175,8 +181,19 @@ static noinline __noclone long other_ioctl(struct file *file, unsigned int cmd, 
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
 	if (cmd == MSR_IOC_OPS)
-		return msr_ops_ioctl((void __user *)arg, opened);
-	return msr_session_prepare((void __user *)arg, opened);
+		return msr_ops_ioctl((void __user *)arg, opened, may_sample);
+	return msr_session_prepare((void __user *)arg, opened, may_sample);
+}
+
+/* Not cloned: with other parameters it would take the classic batch more instructions. */
+static noinline __noclone long other_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return extended_ioctl(file, cmd, arg, false);
+}
+
+static long sample_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return extended_ioctl(file, cmd, arg, true);
 }
 
 static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -236,18 +253,40 @@ static struct msr_node batch_node = {
 	.paths = { "cpu!msr_batch" },
 };
 
+static const struct file_operations sample_fops = {
+	.owner = THIS_MODULE,
+	.open = batch_open,
+	.unlocked_ioctl = sample_ioctl,
+};
+
+static struct msr_node sample_node = {
+	.name = "msr_sample",
+	.mode = 0600,
+	.fops = &sample_fops,
+	.paths = { "cpu!msr_sample" },
+};
+
 /**
- * msr_batch_init() - create the batch device
+ * msr_batch_init() - create the devices
  *
  * Context: may sleep. Return: 0, or a negative errno with nothing left behind.
  */
 int __init msr_batch_init(void)
 {
-	return msr_node_init(&batch_node, mdev_msr_batch);
+	int err;
+
+	err = msr_node_init(&batch_node, mdev_msr_batch.value);
+	if (err)
+		return err;
+	err = msr_node_init(&sample_node, mdev_msr_sample.value);
+	if (err)
+		msr_node_uninit(&batch_node);
+	return err;
 }
 
-/** msr_batch_uninit() - remove the batch device. Context: may sleep. */
+/** msr_batch_uninit() - remove the devices. Context: may sleep. */
 void msr_batch_uninit(void)
 {
+	msr_node_uninit(&sample_node);
 	msr_node_uninit(&batch_node);
 }

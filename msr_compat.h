@@ -8,9 +8,11 @@
 
 #include <linux/device.h>
 #include <linux/gfp.h>
+#include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
 #include <linux/page-flags.h>
+#include <linux/sched/isolation.h>
 #include <linux/security.h>
 #include <asm/msr.h>
 
@@ -61,6 +63,26 @@
 #if defined(rdmsrl) && !defined(rdmsrq)
 #define rdmsrq_safe rdmsrl_safe
 #define wrmsrq_safe wrmsrl_safe
+#endif
+
+/* Kbuild says which functions and enumerators there are. */
+#ifndef MSR_HAS_HRTIMER_SETUP
+#define hrtimer_setup(timer, callback, clock, mode) \
+	do {                                        \
+		hrtimer_init(timer, clock, mode);   \
+		(timer)->function = (callback);     \
+	} while (0)
+#endif
+
+/* A timer's callback runs in its interrupt, also in kernels that can run it in a thread. */
+#ifdef MSR_HAS_HRTIMER_HARD
+#define MSR_TIMER_MODE HRTIMER_MODE_ABS_PINNED_HARD
+#else
+#define MSR_TIMER_MODE HRTIMER_MODE_ABS_PINNED
+#endif
+
+#ifndef MSR_HAS_HK_TYPE
+#define HK_TYPE_TICK HK_FLAG_TICK
 #endif
 
 /* Kernels before 5.4 with lockdown, as RHEL 8 has it, ask with a text for the log. */

@@ -16,10 +16,11 @@
 #include "msr_compat.h"
 #include "msr_cpu.h"
 #include "msr_node.h"
+#include "msr_param.h"
 #include "msr_safe.h"
 
-static unsigned int mdev_msr_safe;
-module_param_cb(mdev_msr_safe, &msr_major_ops, &mdev_msr_safe, 0444);
+static struct msr_param mdev_msr_safe = MSR_MAJOR;
+module_param_cb(mdev_msr_safe, &msr_param_ops, &mdev_msr_safe, 0444);
 MODULE_PARM_DESC(mdev_msr_safe, "Major number of the per-CPU devices (0: dynamic)");
 
 static enum cpuhp_state cpuhp_state;
@@ -124,7 +125,7 @@ int __init msr_cpu_init(void)
 {
 	int err;
 
-	err = msr_node_init(&cpu_node, mdev_msr_safe);
+	err = msr_node_init(&cpu_node, mdev_msr_safe.value);
 	if (err)
 		return err;
 	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "msr_safe:online", cpu_online_cb,

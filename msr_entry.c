@@ -10,6 +10,7 @@
 #include "msr_cpu.h"
 #include "msr_exec.h"
 #include "msr_node.h"
+#include "msr_sample.h"
 #include "msr_version.h"
 
 static int __init msr_safe_init(void)
@@ -19,9 +20,12 @@ static int __init msr_safe_init(void)
 	err = msr_exec_init();
 	if (err)
 		return err;
-	err = msr_cpu_init();
+	err = msr_sample_init();
 	if (err)
 		goto out_exec;
+	err = msr_cpu_init();
+	if (err)
+		goto out_sample;
 	err = msr_batch_init();
 	if (err)
 		goto out_cpu;
@@ -44,6 +48,8 @@ out_batch:
 	msr_batch_uninit();
 out_cpu:
 	msr_cpu_uninit();
+out_sample:
+	msr_sample_uninit();
 out_exec:
 	msr_exec_uninit();
 	return err;
@@ -56,6 +62,7 @@ static void __exit msr_safe_exit(void)
 	msr_allowlist_uninit();
 	msr_batch_uninit();
 	msr_cpu_uninit();
+	msr_sample_uninit();
 	msr_exec_uninit();
 }
 module_exit(msr_safe_exit);

@@ -32,6 +32,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
@@ -308,6 +309,13 @@ static __always_inline int execute_program_op(const struct msr_program *program,
 	return err;
 }
 
+/* An operation has failed: the bit of its number, behind the words of all of them */
+static __always_inline void note_failure(struct msr_program_cpu *cpu, u32 nr, u32 width)
+{
+	cpu->record->word[(cpu->end - cpu->first) * width + nr / 64] |= 1ULL << nr % 64;
+	cpu->failed++;
+}
+
 static __always_inline const struct msr_program_op *
 execute_program_ops(const struct msr_program *program, struct msr_program_cpu *cpu,
 		    const struct msr_program_op *op, const struct msr_program_op *end, u32 start,
@@ -318,13 +326,8 @@ execute_program_ops(const struct msr_program *program, struct msr_program_cpu *c
 	u64 *words = cpu->record->word + (op - first) * width;
 
 	do {
-		if (execute_program_op(program, op, words, stamps)) {
-			u32 nr = op - first;
-
-			cpu->record->word[(cpu->end - cpu->first) * width + nr / 64] |= 1ULL
-											<< nr % 64;
-			cpu->failed++;
-		}
+		if (execute_program_op(program, op, words, stamps))
+			note_failure(cpu, op - first, width);
 		words += width;
 	} while (++op < end && time_left(start));
 	return op;
@@ -350,8 +353,7 @@ static __always_inline void begin_record(const struct msr_program *program,
 	cpu->record->tsc = tsc;
 }
 
-static __always_inline void end_record(const struct msr_program *program,
-				       struct msr_program_cpu *cpu)
+static __always_inline void end_record(struct msr_program_cpu *cpu)
 {
 	struct msr_stream *stream = cpu->stream;
 	struct msr_record *record = cpu->record;
@@ -361,7 +363,8 @@ static __always_inline void end_record(const struct msr_program *program,
 	if (cpu->cycles > stream->cycles_max)
 		stream->cycles_max = cpu->cycles;
 	smp_wmb(); /* the record before its tick */
-	WRITE_ONCE(record->tick, program->tick);
+	cpu->tick++;
+	WRITE_ONCE(record->tick, cpu->tick);
 	smp_store_release(&stream->head, stream->head + 1); /* readers acquire it */
 	cpu->done = true;
 }
@@ -385,7 +388,7 @@ static __always_inline const struct msr_program_op *execute_part(const struct ms
 		op = execute_program_ops(program, cpu, op, end, start, true);
 	cpu->cycles += rdtsc() - start;
 	if (op == last)
-		end_record(program, cpu);
+		end_record(cpu);
 	return op;
 }
 
@@ -778,6 +781,7 @@ static long finish_program(struct msr_program *program)
 			failed += cpu->failed;
 		} else {
 			failed += cpu->end - cpu->first;
+			cpu->tick++;
 			cpu->stream->offline++;
 		}
 	}
@@ -853,6 +857,74 @@ long msr_exec_program(struct msr_program *program, const bool *cut)
 		start_program(program);
 	}
 	return visit_for_program(program, cut);
+}
+
+/* There was no time for what is left of a sample. */
+static void leave_out(const struct msr_program *program, struct msr_program_cpu *cpu, u32 nr)
+{
+	const u32 width = program->stamps ? 3 : 1;
+
+	for (; nr < cpu->end - cpu->first; nr++) {
+		u64 *words = &cpu->record->word[nr * width];
+
+		memset(words, 0, width * sizeof(*words));
+		words[width / 2] = (u64)(s64)-ETIME;
+		note_failure(cpu, nr, width);
+	}
+}
+
+/**
+ * msr_exec_sample() - execute the part of a program that is for this CPU, in one visit
+ * @program:	the program, which has no writes
+ * @cpu:	this CPU in it
+ * @tsc:	the time stamp for the record
+ *
+ * There is a record in any case. Operations that the visit leaves out say -ETIME.
+ *
+ * Context: interrupts off. No other task or CPU executes the program.
+ */
+void msr_exec_sample(const struct msr_program *program, struct msr_program_cpu *cpu, u64 tsc)
+{
+	const struct msr_program_op *first = program->ops + cpu->first;
+	const struct msr_program_op *end = program->ops + cpu->end;
+	const struct msr_program_op *op;
+	u64 start = rdtsc();
+
+	lockdep_assert_irqs_disabled();
+	begin_record(program, cpu, tsc);
+	if (!program->stamps)
+		op = execute_program_ops(program, cpu, first, end, start, false);
+	else
+		op = execute_program_ops(program, cpu, first, end, start, true);
+	if (op < end)
+		leave_out(program, cpu, op - first);
+	cpu->cycles = rdtsc() - start;
+	end_record(cpu);
+}
+
+/**
+ * msr_exec_probe() - read a register of this CPU
+ * @msr:	its address
+ * @value:	set if it can be read
+ *
+ * Context: interrupts off. Return: 0 or -EIO.
+ */
+int msr_exec_probe(u32 msr, u64 *value)
+{
+	lockdep_assert_irqs_disabled();
+	return rdmsrq_safe(msr, value);
+}
+
+/**
+ * msr_exec_here_extended() - execute an extended operation for this CPU
+ * @op:		the operation; gets its @err
+ * @ext:	what it has beside
+ *
+ * Context: interrupts off.
+ */
+void msr_exec_here_extended(struct msr_batch_op *op, struct msr_extension *ext)
+{
+	op->err = execute_extended(op, ext);
 }
 
 /**

@@ -70,6 +70,7 @@ struct msr_record;
  * @end:	the index behind its last operation
  * @stream:	where its records are, behind this
  * @record:	the record that is being written
+ * @tick:	the number of its last record, or of the last one that could not be written
  * @cycles:	how long its visits have lasted so far
  * @failed:	how many of its operations have failed so far
  * @done:	whether all of its operations have been executed
@@ -80,6 +81,7 @@ struct msr_program_cpu {
 	u32 end;
 	struct msr_stream *stream;
 	struct msr_record *record;
+	u64 tick;
 	u64 cycles;
 	u32 failed;
 	bool done;
@@ -99,7 +101,6 @@ struct msr_program_cpu {
  * @stamps:	whether a record has time stamps
  * @writes:	whether there is a write among @ops
  * @locked:	writes fail, as the kernel is locked down
- * @tick:	of the records to be written
  */
 struct msr_program {
 	const struct msr_program_op *ops;
@@ -114,7 +115,6 @@ struct msr_program {
 	bool stamps;
 	bool writes;
 	bool locked;
-	u64 tick;
 };
 
 int msr_exec_program_init(struct msr_program *program);
@@ -126,7 +126,10 @@ int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u
 void msr_exec_release(struct msr_exec_mem *mem);
 int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, const bool *cut,
 	     const struct msr_exec_mem *mem);
+void msr_exec_sample(const struct msr_program *program, struct msr_program_cpu *cpu, u64 tsc);
+int msr_exec_probe(u32 msr, u64 *value);
 void msr_exec_here(struct msr_batch_op *op);
+void msr_exec_here_extended(struct msr_batch_op *op, struct msr_extension *ext);
 void msr_exec_barrier(void);
 
 int msr_exec_init(void);

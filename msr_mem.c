@@ -31,6 +31,7 @@ static void free_pages_of(struct msr_mem *mem)
 	while (mem->nr_pages)
 		__free_page(mem->pages[--mem->nr_pages]);
 	kvfree(mem->pages);
+	mem->pages = NULL;
 }
 
 static bool alloc_pages_of(struct msr_mem *mem, unsigned int count, gfp_t gfp)

@@ -31,21 +31,6 @@ static struct msr_node *nodes;
 
 static bool live;
 
-static int set_major(const char *text, const struct kernel_param *param)
-{
-	unsigned int major;
-
-	if (!text || kstrtouint(text, 0, &major) || major >= CHRDEV_MAJOR_MAX)
-		return -EINVAL;
-	*(unsigned int *)param->arg = major;
-	return 0;
-}
-
-const struct kernel_param_ops msr_major_ops = {
-	.set = set_major,
-	.get = param_get_uint,
-};
-
 /* NULL leaves the path to the device's name, in which ! stands for a slash. */
 static char *node_mode(msr_devnode_device *dev, umode_t *mode)
 {

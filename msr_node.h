@@ -6,7 +6,6 @@
 #define MSR_NODE_H
 
 #include <linux/fs.h>
-#include <linux/moduleparam.h>
 #include <linux/types.h>
 
 struct cdev;
@@ -37,8 +36,11 @@ struct msr_node {
 	struct msr_node *next;
 };
 
-/* A module parameter that is a major number: 0 to 511, anything else is EINVAL */
-extern const struct kernel_param_ops msr_major_ops;
+/* Initialises a struct msr_param that is a major number; 0 is a dynamic one. */
+#define MSR_MAJOR                           \
+	{                                   \
+		.max = CHRDEV_MAJOR_MAX - 1 \
+	}
 
 int msr_node_init(struct msr_node *node, unsigned int major);
 void msr_node_uninit(struct msr_node *node);

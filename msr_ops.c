@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Extended operations, executed once: a mask for each write, and time stamps.
+ * Extended operations, executed once: a mask for each write, time stamps, and a wait for a
+ * register to change before them.
  *
  * The structures carry their sizes, so that a later module can add members. A caller that
  * knows more members than this module is served if it leaves them 0.
@@ -45,15 +46,10 @@ static_assert(offsetof(struct msr_ops, map_len) == 32);
 static_assert(MSR_IOC_OPS == 0x63a3);
 
 #define OP_FLAGS (MSR_OP_WRITE | MSR_OP_TSC)
+#define POLL_FLAGS (MSR_OP_POLL | MSR_OP_FROM_NOW)
 
-/**
- * msr_ops_check_tail() - what a caller's structure has behind the members that are known
- * @tail:	where
- * @len:	bytes there
- *
- * Context: may sleep. Return: 0; -EFAULT; -E2BIG if it is not 0.
- */
-int msr_ops_check_tail(const char __user *tail, size_t len)
+/* What a caller's structure has behind the members that are known must be 0. */
+static int check_tail(const char __user *tail, size_t len)
 {
 	char buf[64];
 
@@ -70,18 +66,34 @@ int msr_ops_check_tail(const char __user *tail, size_t len)
 	return 0;
 }
 
-/**
- * msr_ops_check_size() - the size of a structure that a caller states
- * @size:	what it states
- * @known:	the size that this module knows
- *
- * Return: 0, -EINVAL or -E2BIG.
- */
-int msr_ops_check_size(u32 size, size_t known)
+static int check_size(u32 size, size_t known)
 {
 	if (size < known)
 		return -EINVAL;
 	return size > PAGE_SIZE ? -E2BIG : 0;
+}
+
+/**
+ * msr_ops_copy_struct() - copy a structure that begins with its size
+ * @to:		set
+ * @known:	the size that this module knows
+ * @from:	the caller's
+ *
+ * Context: may sleep. Return: 0, -EFAULT, -EINVAL or -E2BIG.
+ */
+int msr_ops_copy_struct(void *to, size_t known, const void __user *from)
+{
+	u32 size;
+	int err;
+
+	if (get_user(size, (const u32 __user *)from))
+		return -EFAULT;
+	err = check_size(size, known);
+	if (err)
+		return err;
+	if (copy_from_user(to, from, known))
+		return -EFAULT;
+	return size == known ? 0 : check_tail((const char __user *)from + known, size - known);
 }
 
 /**
@@ -93,21 +105,12 @@ int msr_ops_check_size(u32 size, size_t known)
  */
 int msr_ops_copy_head(struct msr_ops *head, const void __user *arg)
 {
-	u32 size;
 	int err;
 
-	if (get_user(size, (const u32 __user *)arg))
-		return -EFAULT;
-	err = msr_ops_check_size(size, sizeof(*head));
+	err = msr_ops_copy_struct(head, sizeof(*head), arg);
 	if (err)
 		return err;
-	if (copy_from_user(head, arg, sizeof(*head)))
-		return -EFAULT;
-	err = msr_ops_check_tail((const char __user *)arg + sizeof(*head), size - sizeof(*head));
-	if (err)
-		return err;
-
-	err = msr_ops_check_size(head->op_size, sizeof(struct msr_op));
+	err = check_size(head->op_size, sizeof(struct msr_op));
 	if (err)
 		return err;
 	if (!head->count)
@@ -115,29 +118,56 @@ int msr_ops_copy_head(struct msr_ops *head, const void __user *arg)
 	return head->count > MSR_BATCH_MAX_OPS ? -E2BIG : 0;
 }
 
-static int copy_in_one(struct msr_batch_op *op, struct msr_extension *ext, const char __user *from,
-		       u32 op_size, u32 flags)
+/** msr_ops_user() - where the caller has an operation. @array: of them. @i: its number. */
+struct msr_op __user *msr_ops_user(const struct msr_ops_array *array, u32 i)
 {
-	struct msr_op uop;
+	return (struct msr_op __user *)(array->uops + (size_t)i * array->op_size);
+}
 
-	if (copy_from_user(&uop, from, sizeof(uop)))
+/* Return: 0, or -EINVAL for members that a read or a write must not have. */
+static int check_members(const struct msr_op *op)
+{
+	if (op->flags & MSR_OP_POLL)
+		return op->flags & MSR_OP_WRITE || op->limit_us > MSR_POLL_MAX_US ? -EINVAL : 0;
+	if (op->flags & MSR_OP_FROM_NOW || op->limit_us)
+		return -EINVAL;
+	return op->mask && !(op->flags & MSR_OP_WRITE) ? -EINVAL : 0;
+}
+
+static int copy_in_one(struct msr_ops_array *array, u32 i, u32 flags)
+{
+	const char __user *from = (const char __user *)msr_ops_user(array, i);
+	struct msr_op op;
+	int err;
+
+	if (copy_from_user(&op, from, sizeof(op)))
 		return -EFAULT;
-	if (uop.flags & ~flags || uop.limit_us)
+	if (op.flags & ~flags)
 		return -EINVAL;
-	if (uop.mask && !(uop.flags & MSR_OP_WRITE))
-		return -EINVAL;
+	err = check_members(&op);
+	if (err)
+		return err;
 
-	*op = (struct msr_batch_op){
-		.cpu = min_t(u32, uop.cpu, U16_MAX), /* there is no such CPU */
-		.isrdmsr = !(uop.flags & MSR_OP_WRITE),
-		.msr = uop.msr,
-		.msrdata = uop.data,
+	array->ops[i] = (struct msr_batch_op){
+		.cpu = min_t(u32, op.cpu, U16_MAX), /* there is no such CPU */
+		.isrdmsr = !(op.flags & MSR_OP_WRITE),
+		.msr = op.msr,
+		.msrdata = op.data,
 	};
-	*ext = (struct msr_extension){
-		.mask = uop.mask ?: U64_MAX,
-		.stamp = uop.flags & MSR_OP_TSC,
+	array->ext[i] = (struct msr_extension){
+		.mask = op.mask ?: U64_MAX,
+		.stamp = op.flags & MSR_OP_TSC,
 	};
-	return msr_ops_check_tail(from + sizeof(uop), op_size - sizeof(uop));
+	if (op.flags & MSR_OP_POLL) {
+		array->polls = true;
+		array->poll = (struct msr_poll){
+			.from = op.data,
+			.mask = op.mask ?: U64_MAX,
+			.from_now = op.flags & MSR_OP_FROM_NOW,
+			.limit_us = op.limit_us,
+		};
+	}
+	return check_tail(from + sizeof(op), array->op_size - sizeof(op));
 }
 
 static int copy_out_one(const struct msr_batch_op *op, const struct msr_extension *ext,
@@ -166,46 +196,47 @@ static void give_way(u32 i)
 		cond_resched();
 }
 
-/** msr_ops_user() - where the caller has an operation. @array: of them. @i: its number. */
-struct msr_op __user *msr_ops_user(const struct msr_ops_array *array, u32 i)
-{
-	return (struct msr_op __user *)(array->uops + (size_t)i * array->op_size);
-}
-
 /**
  * msr_ops_copy_in() - copy the operations
  * @array:	where from and where to
- * @flags:	flags that they may have
+ * @flags:	flags that they may have, those of polling only the first
  *
  * Context: may sleep. Return: 0, -EFAULT, -EINVAL or -E2BIG.
  */
-int msr_ops_copy_in(const struct msr_ops_array *array, u32 flags)
+int msr_ops_copy_in(struct msr_ops_array *array, u32 flags)
 {
 	int err;
 	u32 i;
 
 	for (i = 0; i < array->count; i++) {
 		give_way(i);
-		err = copy_in_one(&array->ops[i], &array->ext[i],
-				  (const char __user *)msr_ops_user(array, i), array->op_size,
-				  flags);
+		err = copy_in_one(array, i, i ? flags & ~POLL_FLAGS : flags);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
+static int access_ops(struct msr_ops_array *run, unsigned long opened)
+{
+	if (!run->polls)
+		return msr_access_extended(run->ops, run->ext, run->count, opened);
+	if (!run->may_poll)
+		return -EPERM;
+	return msr_access_polled(run->ops, run->ext, run->count, &run->poll, opened);
+}
+
 /* Return: the number of operations that failed, or a negative errno. */
-static long run_ops(const struct msr_ops_array *run, unsigned long opened)
+static long run_ops(struct msr_ops_array *run, unsigned long opened)
 {
 	long failed = 0;
 	int err;
 	u32 i;
 
-	err = msr_ops_copy_in(run, OP_FLAGS);
+	err = msr_ops_copy_in(run, OP_FLAGS | POLL_FLAGS);
 	if (err)
 		return err;
-	err = msr_access_extended(run->ops, run->ext, run->count, opened);
+	err = access_ops(run, opened);
 	if (err < 0 && err != -EINTR)
 		return err; /* nothing has been executed */
 
@@ -215,6 +246,8 @@ static long run_ops(const struct msr_ops_array *run, unsigned long opened)
 			return -EFAULT;
 		failed += run->ops[i].err != 0;
 	}
+	if (run->polls && put_user(run->poll.probes, &msr_ops_user(run, 0)->probes))
+		return -EFAULT;
 	return err == -EINTR ? err : failed;
 }
 
@@ -246,10 +279,11 @@ static noinline long run_large(struct msr_ops_array *run, unsigned long opened)
  * msr_ops_ioctl() - serve %MSR_IOC_OPS
  * @arg:	a struct msr_ops of the caller's
  * @opened:	what msr_access_opened() returned when the caller's file was opened
+ * @may_poll:	whether the caller may wait for a register to change
  *
  * Context: may sleep. Return: what ioctl(2) returns; see msr_safe.h.
  */
-long msr_ops_ioctl(void __user *arg, unsigned long opened)
+long msr_ops_ioctl(void __user *arg, unsigned long opened, bool may_poll)
 {
 	struct msr_ops head;
 	struct msr_ops_array run;
@@ -264,6 +298,7 @@ long msr_ops_ioctl(void __user *arg, unsigned long opened)
 		.uops = u64_to_user_ptr(head.ops),
 		.op_size = head.op_size,
 		.count = head.count,
+		.may_poll = may_poll,
 	};
 	return run.count <= MSR_SMALL_BATCH ? run_small(&run, opened) : run_large(&run, opened);
 }

@@ -8,6 +8,8 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+#include "msr_access.h"
+
 struct msr_batch_op;
 struct msr_extension;
 struct msr_op;
@@ -20,6 +22,9 @@ struct msr_ops;
  * @uops:	where the caller has them
  * @op_size:	the distance between them there
  * @count:	how many
+ * @polls:	whether the first is a wait for its register to change
+ * @may_poll:	whether it may be
+ * @poll:	how to wait
  */
 struct msr_ops_array {
 	struct msr_batch_op *ops;
@@ -27,13 +32,15 @@ struct msr_ops_array {
 	char __user *uops;
 	u32 op_size;
 	u32 count;
+	bool polls;
+	bool may_poll;
+	struct msr_poll poll;
 };
 
 int msr_ops_copy_head(struct msr_ops *head, const void __user *arg);
-int msr_ops_copy_in(const struct msr_ops_array *array, u32 flags);
+int msr_ops_copy_in(struct msr_ops_array *array, u32 flags);
 struct msr_op __user *msr_ops_user(const struct msr_ops_array *array, u32 i);
-int msr_ops_check_size(u32 size, size_t known);
-int msr_ops_check_tail(const char __user *tail, size_t len);
-long msr_ops_ioctl(void __user *arg, unsigned long opened);
+int msr_ops_copy_struct(void *to, size_t known, const void __user *from);
+long msr_ops_ioctl(void __user *arg, unsigned long opened, bool may_poll);
 
 #endif /* MSR_OPS_H */

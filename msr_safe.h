@@ -102,13 +102,37 @@ struct msr_batch_array {
 #define MSR_OP_TSC 2
 
 /**
+ * MSR_OP_POLL - flag of the first operation: read the register until it differs from @data
+ *
+ * Only a file of /dev/cpu/msr_sample permits it.
+ *
+ * On the caller's own CPU the call reads again and again, with interrupts off for one read at
+ * a time. It spends the caller's own CPU time, and gives way to other tasks. Bind the task to
+ * the CPU for that. For another CPU it sleeps between two reads for the time that the module's
+ * parameter poll_gap_us says. Each read is checked against the allowlist that is in force then.
+ *
+ * The other operations are executed when the wait ends, however it ends. A signal ends the
+ * call with %EINTR, and none of them is executed.
+ */
+#define MSR_OP_POLL 4
+
+/** MSR_OP_FROM_NOW - flag beside %MSR_OP_POLL: @data is what the first read returns */
+#define MSR_OP_FROM_NOW 8
+
+/** MSR_POLL_MAX_US - the longest wait of %MSR_OP_POLL, in microseconds */
+#define MSR_POLL_MAX_US 1000000
+
+/**
  * struct msr_op - one extended access to one register on one CPU
  * @cpu:	In. The logical CPU to execute on, numbered as in /dev/cpu/N.
  * @msr:	In. Address of the register.
- * @flags:	In. %MSR_OP_WRITE, %MSR_OP_TSC, or 0. Other bits must be 0.
+ * @flags:	In. %MSR_OP_WRITE, %MSR_OP_TSC, %MSR_OP_POLL, %MSR_OP_FROM_NOW, or 0.
+ *		Other bits must be 0.
  * @err:	Out. 0 or a negative errno, as in &struct msr_batch_op; besides,
- *		-%EROFS a write, and the allowlist lets no bit of @mask be written.
- * @data:	In for a write: the value. Out for a read that succeeded.
+ *		-%EROFS a write, and the allowlist lets no bit of @mask be written;
+ *		-%ETIME with %MSR_OP_POLL: the register has not changed within @limit_us.
+ * @data:	In for a write: the value; with %MSR_OP_POLL, the value to differ from.
+ *		Out for a read that succeeded, and after a wait: the last value read.
  *		Otherwise left as it was.
  * @mask:	In for a write: the bits to write, 0 for all. The write changes the
  *		bits that are set in @mask and in @wmask. All others keep the value
@@ -117,7 +141,8 @@ struct msr_batch_array {
  *		own some bits of one register of one CPU do not undo each other's
  *		writes. What &struct msr_batch_op says of interrupts that cannot be
  *		masked, and of registers that CPUs share, holds here, too.
- *		For a read it must be 0.
+ *		With %MSR_OP_POLL, the bits to compare, 0 for all.
+ *		For another read it must be 0.
  * @wmask:	Out. The write mask that the allowlist has for this register;
  *		0 if not listed.
  * @tsc_before:	Out, with %MSR_OP_TSC: the time stamp counter of the CPU just before
@@ -126,8 +151,10 @@ struct msr_batch_array {
  *		section 13.2.4). 0 if the access was not made. Without the flag
  *		left as it was.
  * @tsc_after:	Out: the same just after the instruction.
- * @limit_us:	Must be 0.
- * @probes:	Left as it was.
+ * @limit_us:	In. With %MSR_OP_POLL, the longest wait in microseconds, at most
+ *		%MSR_POLL_MAX_US; with 0 the register is read once. Otherwise it must be 0.
+ * @probes:	Out, with %MSR_OP_POLL: how often the register was read. Otherwise
+ *		left as it was.
  *
  * 64 bytes; later versions can add members at the end.
  */
@@ -155,7 +182,9 @@ struct msr_op {
  * @ops:	In. Address of the array of &struct msr_op.
  * @slots:	In. %MSR_IOC_PREPARE: number of records of each CPU, a power of two.
  *		Otherwise it must be 0.
- * @wake:	Must be 0.
+ * @wake:	In. %MSR_IOC_PREPARE: after how many records of one CPU poll(2) reports that
+ *		the session is readable, while it samples; at most @slots. 0: never.
+ *		Otherwise it must be 0.
  * @map_len:	Out. %MSR_IOC_PREPARE: bytes to map. Otherwise it must be 0.
  *
  * 40 bytes; later versions can add members at the end. Members of either structure that
@@ -173,19 +202,20 @@ struct msr_ops {
 };
 
 /**
- * MSR_IOC_OPS - execute extended operations once; an ioctl of /dev/cpu/msr_batch
+ * MSR_IOC_OPS - execute extended operations once; an ioctl of msr_batch and msr_sample
  *
  * Operations are checked and executed as those of %X86_IOC_MSR_BATCH are: each of them,
  * whatever becomes of the others; those for one CPU in the order of the array; under one
  * allowlist.
  *
  * Returns the number of operations that failed: 0 if all succeeded. Or -1, with errno
- * %EINTR a fatal signal, which leaves operations that say -%EINTR; or, with nothing
- * carried out,
+ * %EINTR a fatal signal (with %MSR_OP_POLL any signal), which leaves operations that say
+ *	-%EINTR; or, with nothing carried out,
  * %EBADF the file is not open for reading;
  * %EFAULT the operations cannot be read (or, carried out, not written back);
- * %EINVAL a size is too small, a flag is unknown, there are no operations, or a member
- *	that must be 0 is not;
+ * %EINVAL a size is too small, a flag is unknown or not on the first operation, @limit_us is
+ *	too long, there are no operations, or a member that must be 0 is not;
+ * %EPERM %MSR_OP_POLL, and the file is one of msr_batch;
  * %E2BIG over %MSR_BATCH_MAX_OPS operations; a size of over 4096; or a member that the
  *	module does not know is not 0;
  * %ENOMEM no memory;
@@ -198,14 +228,15 @@ struct msr_ops {
 #define MSR_PREPARE_STAMPS 1
 
 /**
- * MSR_IOC_PREPARE - check accesses once, to run them many times; an ioctl of /dev/cpu/msr_batch
+ * MSR_IOC_PREPARE - check accesses once, to run them many times; of msr_batch and msr_sample
  *
  * The argument is a &struct msr_ops. The operations have no flags but %MSR_OP_WRITE. They
  * are checked against the allowlist, and each register is read once. No register is written.
  *
  * Returns a descriptor of a session, which is closed on exec; @map_len is set. The session
  * keeps the operations: for each CPU in the order of the array, the CPUs in ascending order.
- * It ends with the last reference to it.
+ * It ends with the last reference to it. %MSR_IOC_RUN executes it. If the file is one of
+ * msr_sample, %MSR_IOC_START has it executed by timers.
  *
  * A new allowlist ends a session if it lacks one of the registers, or a bit that the session
  * writes. With revoke_on_change=1, every new allowlist does. The write of the list returns
@@ -214,10 +245,13 @@ struct msr_ops {
  * mmap() of the descriptor, with offset 0, @map_len bytes, %PROT_READ and %MAP_SHARED, shows
  * &struct msr_ring, and the records of each CPU behind it. The mapping can never be written.
  *
+ * poll(2) of the descriptor reports %EPOLLIN once after @wake new records of one CPU, and
+ * %EPOLLHUP when a new allowlist has ended the session.
+ *
  * Returns -1 if there is no session. Then errno is the first error of an operation in the
  * order of the array, as in &struct msr_op, and @err of each is set; or
  * %EBADF, %EFAULT, %E2BIG as for %MSR_IOC_OPS;
- * %EINVAL as for %MSR_IOC_OPS, or @slots is no power of two;
+ * %EINVAL as for %MSR_IOC_OPS, or @slots is no power of two, or @wake is more than that;
  * %EMFILE the user has as many sessions as the module's parameter session_max allows, or all
  *	users together have 128, or the process has too many files open;
  * %ENOMEM no memory; or the records of the user would take more than session_max_kib;
@@ -249,32 +283,118 @@ struct msr_run {
  * %EFAULT the argument, or @values, cannot be read;
  * %EINVAL @size is too small, or @flags is not 0;
  * %E2BIG @size is over 4096, or a member that the module does not know is not 0;
+ * %EBUSY the session samples;
  * %ESTALE a new allowlist has ended the session; some CPUs may have written a record;
  * %EINTR a fatal signal, likewise;
  * %ENOTTY another command, or a 32-bit program.
  */
 #define MSR_IOC_RUN _IO('c', 0xA5)
 
-/** MSR_RING_READY - &struct msr_ring.state: the session can be run */
+/** MSR_START_STAGGER - flag of %MSR_IOC_START: the CPUs' points are spread over the period */
+#define MSR_START_STAGGER 1
+
+/** MSR_PERIOD_MIN_NS - the shortest period of %MSR_IOC_START, in nanoseconds */
+#define MSR_PERIOD_MIN_NS 10000
+
+/** MSR_PERIOD_MAX_NS - the longest period of %MSR_IOC_START, in nanoseconds: an hour */
+#define MSR_PERIOD_MAX_NS 3600000000000ULL
+
+/** MSR_SAMPLE_MAX_OPS - the most operations of one CPU that %MSR_IOC_START accepts */
+#define MSR_SAMPLE_MAX_OPS 64
+
+/**
+ * struct msr_start - the argument of %MSR_IOC_START
+ * @size:	In. The size of this structure as the caller knows it, at least 32.
+ * @flags:	In. %MSR_START_STAGGER or 0. Other bits must be 0.
+ * @first_ns:	In. A point of the grid, in nanoseconds of CLOCK_MONOTONIC, at most
+ *		%MSR_PERIOD_MAX_NS from now. If it is past, sampling begins with the next
+ *		point of its grid. So sessions with the same @first_ns (0, for example) and
+ *		the same @period_ns sample at the same time.
+ * @period_ns:	In. From one point to the next, %MSR_PERIOD_MIN_NS to %MSR_PERIOD_MAX_NS.
+ * @hold_ns:	In. 0: a record at each point. Otherwise on change: a timer reads the first
+ *		register of its CPU @period_ns after the last record, then after twice that
+ *		time, and so on up to @hold_ns, until the value differs. Then it writes a
+ *		record, and rests for @hold_ns: @period_ns to %MSR_PERIOD_MAX_NS.
+ *
+ * 32 bytes; later versions can add members at the end.
+ */
+struct msr_start {
+	__u32 size;
+	__u32 flags;
+	__u64 first_ns;
+	__u64 period_ns;
+	__u64 hold_ns;
+};
+
+/**
+ * MSR_IOC_START - have timers execute a session; an ioctl of a session
+ *
+ * A timer on each CPU of the session executes the operations of that CPU at each point of a
+ * grid, and writes a record. The points are those of all CPUs, or with %MSR_START_STAGGER
+ * those of CPU i of n, in ascending order from 0, come i / n of the period later. A CPU that
+ * is offline continues on the same grid when it returns.
+ *
+ * A timer stops reading after 50 microseconds. Operations that are left then fail with -%ETIME.
+ * All timers of a CPU together take no more of its time than the module's parameter
+ * sample_permille says. What is more is throttled.
+ *
+ * Returns 0. Or -1, with errno
+ * %EPERM the session was prepared by a file of msr_batch; or one of its CPUs is a nohz_full one,
+ *	and the module's parameter sample_isolated is not set;
+ * %EBUSY the session samples; or the rates of all sessions on one of its CPUs would be more
+ *	than the module's parameter sample_max_hz together;
+ * %EINVAL @size is too small, a flag is unknown, a time is out of its range, or an operation of
+ *	the session is a write;
+ * %E2BIG @size is over 4096, a member that the module does not know is not 0, or the session
+ *	has more than %MSR_SAMPLE_MAX_OPS operations of one CPU;
+ * %EFAULT the argument cannot be read;
+ * %ESTALE a new allowlist has ended the session;
+ * %EINTR a fatal signal;
+ * %ENOTTY the module is older than this command, or the program is a 32-bit one.
+ */
+#define MSR_IOC_START _IO('c', 0xA6)
+
+/**
+ * MSR_IOC_STOP - end what %MSR_IOC_START began; an ioctl of a session
+ *
+ * The argument must be 0. When the call returns, no timer of the session runs, and each point of
+ * the grid until then is accounted for. A session that does not sample is left as it is.
+ *
+ * Returns 0. Or -1, with errno
+ * %EINVAL the argument is not 0;
+ * %EINTR a fatal signal;
+ * %ENOTTY as for %MSR_IOC_START.
+ */
+#define MSR_IOC_STOP _IO('c', 0xA7)
+
+/** MSR_RING_READY - &struct msr_ring.state: the session can be run, or started */
 #define MSR_RING_READY 0
 
 /** MSR_RING_REVOKED - &struct msr_ring.state: a new allowlist has ended the session */
 #define MSR_RING_REVOKED 1
 
+/** MSR_RING_SAMPLING - &struct msr_ring.state: timers execute the session */
+#define MSR_RING_SAMPLING 2
+
 /**
  * struct msr_ring - the first page of a session's mapping
  * @size:	size of this structure
- * @state:	%MSR_RING_READY or %MSR_RING_REVOKED
+ * @state:	%MSR_RING_READY, %MSR_RING_SAMPLING or %MSR_RING_REVOKED
  * @reason:	0
  * @cpus:	number of CPUs
  * @slots:	number of records of each CPU
  * @record_size: bytes from one record of a CPU to the next
  * @tsc_khz:	frequency of the time stamp counter, in kHz
- * @start_ns:	CLOCK_MONOTONIC at %MSR_IOC_PREPARE, in nanoseconds
+ * @start_ns:	CLOCK_MONOTONIC at %MSR_IOC_PREPARE, and at the last %MSR_IOC_START, in
+ *		nanoseconds
  * @start_tsc:	the time stamp counter at the same time
- * @period_ns:	0
+ * @period_ns:	that of the last %MSR_IOC_START; 0 if there was none
  * @stride:	bytes from the &struct msr_stream of one CPU to that of the next; the first
  *		is 4096 bytes behind the start of the mapping
+ * @first_ns:	the first point of the grid of the last %MSR_IOC_START
+ * @stop_ns:	when that sampling ended; 0 while it lasts. The points of the grid were
+ *		(@stop_ns - @first_ns) / @period_ns + 1, none if @stop_ns is less than
+ *		@first_ns.
  */
 struct msr_ring {
 	__u32 size;
@@ -288,6 +408,8 @@ struct msr_ring {
 	__u64 start_tsc;
 	__u64 period_ns;
 	__u64 stride;
+	__u64 first_ns;
+	__u64 stop_ns;
 };
 
 /**
@@ -298,11 +420,16 @@ struct msr_ring {
  * @pad:	0
  * @head:	how many records the CPU has written. Record n, from 0, is in slot
  *		n modulo &struct msr_ring.slots, until record n + slots overwrites it.
- * @late:	0
- * @throttled:	0
- * @offline:	how many records there are not, because the CPU was offline
- * @late_max_ns: 0
+ * @late:	how many points have no record, because the timer ran only after the next one
+ * @throttled:	how many, because timers had taken their share of the CPU
+ * @offline:	how many, and how many runs, because the CPU was offline
+ * @late_max_ns: the longest time from a point to its timer, in nanoseconds
  * @cycles_max:	the largest @cycles of its records
+ *
+ * @head, @late, @throttled and @offline together are the number of runs that have ended and of
+ * points that the timer has passed. When sampling has ended, they are those of the whole grid.
+ * On change there is no grid. @late does not count then, and @throttled is the number of reads
+ * that were not made.
  *
  * The first record follows. Load @head with acquire semantics before records are read.
  */
@@ -320,10 +447,12 @@ struct msr_stream {
 };
 
 /**
- * struct msr_record - what one CPU read in one %MSR_IOC_RUN
- * @tick:	number of the run, from 1; 0 while the record is being written. A reader
- *		copies the record, and then looks whether the tick is still the same.
- * @tsc:	time stamp counter of the CPU before the first operation
+ * struct msr_record - what one CPU read in one %MSR_IOC_RUN, or at one point
+ * @tick:	number of the run or the point, from 1, each counted once; 0 while the record is
+ *		being written. A reader copies the record, and then looks whether the tick is
+ *		still the same. A number that has no record is in @late, @throttled or @offline.
+ * @tsc:	time stamp counter of the CPU before the first operation; on change, at the last
+ *		read that showed no difference
  * @cycles:	cycles of that counter that the CPU spent on the record, at most 2^32 - 1
  * @failed:	how many of the operations failed
  * @word:	for each operation of the CPU one word, in order: what was read, or what was

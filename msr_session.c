@@ -14,12 +14,12 @@
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
-#include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
+#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -36,17 +36,24 @@
 #include "msr_mem.h"
 #include "msr_ops.h"
 #include "msr_safe.h"
+#include "msr_sample.h"
 #include "msr_session.h"
 
 static_assert(MSR_IOC_PREPARE == 0x63a4);
 static_assert(MSR_IOC_RUN == 0x63a5);
 static_assert(sizeof(struct msr_run) == 16);
 static_assert(offsetof(struct msr_run, values) == 8);
-static_assert(sizeof(struct msr_ring) == 64);
+static_assert(MSR_IOC_START == 0x63a6);
+static_assert(MSR_IOC_STOP == 0x63a7);
+static_assert(sizeof(struct msr_start) == 32);
+static_assert(offsetof(struct msr_start, first_ns) == 8);
+static_assert(offsetof(struct msr_start, hold_ns) == 24);
+static_assert(sizeof(struct msr_ring) == 80);
 static_assert(offsetof(struct msr_ring, state) == 4);
 static_assert(offsetof(struct msr_ring, record_size) == 20);
 static_assert(offsetof(struct msr_ring, tsc_khz) == 24);
 static_assert(offsetof(struct msr_ring, stride) == 56);
+static_assert(offsetof(struct msr_ring, stop_ns) == 72);
 static_assert(sizeof(struct msr_stream) == 64);
 static_assert(offsetof(struct msr_stream, head) == 16);
 static_assert(offsetof(struct msr_stream, offline) == 40);
@@ -69,7 +76,8 @@ MODULE_PARM_DESC(session_max_kib, "The most memory of a user's records, in KiB (
 struct msr_session {
 	struct msr_standing standing;
 	struct msr_program program;
-	struct mutex run_lock; /* held while the program is executed */
+	struct msr_sampling sampling;
+	struct mutex run_lock; /* held while the program is executed, or timers start or stop */
 	struct list_head node; /* in sessions */
 	kuid_t owner;
 	u64 bytes; /* of @ring */
@@ -79,6 +87,7 @@ struct msr_session {
 	u64 *given; /* the same, of the last run that gave any */
 	u32 *order; /* places of the writes, in the order of the caller's array */
 	u32 nr_writes;
+	u64 runs;
 };
 
 static DEFINE_SPINLOCK(sessions_lock);
@@ -117,16 +126,23 @@ static void free_session(struct msr_standing *standing)
 	spin_lock(&sessions_lock);
 	list_del(&session->node);
 	spin_unlock(&sessions_lock);
+	msr_sampling_uninit(&session->sampling);
 	msr_exec_program_uninit(&session->program);
 	msr_mem_free(&session->ring);
 	msr_mem_free(&session->mem);
 	kfree(session);
 }
 
+static void end_session(struct msr_standing *standing)
+{
+	msr_sampling_ended(&container_of(standing, struct msr_session, standing)->sampling);
+}
+
 static int session_release(struct inode *inode, struct file *file)
 {
 	struct msr_session *session = file->private_data;
 
+	msr_sampling_stop(&session->sampling);
 	msr_allowlist_leave(&session->standing);
 	return 0;
 }
@@ -157,27 +173,27 @@ static int copy_values(struct msr_session *session, u64 values)
 	return 0;
 }
 
-static long run_session(struct msr_session *session, const struct msr_run *run)
+static long run_session(struct msr_session *session, u64 values)
 {
 	int err;
 
+	if (msr_sampling_on(&session->sampling))
+		return -EBUSY;
 	session->program.values = session->prepared;
-	if (run->values) {
-		err = copy_values(session, run->values);
+	if (values) {
+		err = copy_values(session, values);
 		if (err)
 			return err;
 		session->program.values = session->given;
 	}
 	if (READ_ONCE(session->standing.cut))
 		return -ESTALE;
-	WRITE_ONCE(session->program.tick, session->program.tick + 1);
+	WRITE_ONCE(session->runs, session->runs + 1);
 	return msr_access_program(&session->program, &session->standing.cut);
 }
 
 static int copy_run(struct msr_run *run, const struct msr_run __user *urun)
 {
-	int err;
-
 	if (!user_read_access_begin(urun, sizeof(*urun)))
 		return -EFAULT;
 	unsafe_get_user(run->size, &urun->size, fault);
@@ -185,57 +201,120 @@ static int copy_run(struct msr_run *run, const struct msr_run __user *urun)
 	unsafe_get_user(run->values, &urun->values, fault);
 	user_read_access_end();
 
-	if (run->size != sizeof(*run)) {
-		err = msr_ops_check_size(run->size, sizeof(*run)) ?:
-			      msr_ops_check_tail((const char __user *)(urun + 1),
-						 run->size - sizeof(*run));
-		if (err)
-			return err;
-	}
-	return run->flags ? -EINVAL : 0;
+	if (run->size != sizeof(*run))
+		return msr_ops_copy_struct(run, sizeof(*run), urun);
+	return 0;
 
 fault:
 	user_read_access_end();
 	return -EFAULT;
 }
 
-static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long ioctl_run(struct msr_session *session, void __user *arg)
 {
-	struct msr_session *session = file->private_data;
 	struct msr_run run;
 	long result;
 
-	if (cmd != MSR_IOC_RUN)
-		return -ENOTTY;
-	result = copy_run(&run, (const struct msr_run __user *)arg);
+	result = copy_run(&run, arg);
 	if (result)
 		return result;
-
+	if (run.flags)
+		return -EINVAL;
 	if (mutex_lock_killable(&session->run_lock))
 		return -EINTR;
-	result = run_session(session, &run);
+	result = run_session(session, run.values);
 	mutex_unlock(&session->run_lock);
 	return result;
+}
+
+static noinline int ioctl_start(struct msr_session *session, void __user *arg)
+{
+	struct msr_start start;
+	int err;
+
+	err = msr_ops_copy_struct(&start, sizeof(start), arg);
+	if (err)
+		return err;
+	if (mutex_lock_killable(&session->run_lock))
+		return -EINTR;
+	err = msr_sampling_start(&session->sampling, &start);
+	mutex_unlock(&session->run_lock);
+	return err;
+}
+
+static noinline int ioctl_stop(struct msr_session *session, unsigned long arg)
+{
+	if (arg)
+		return -EINVAL;
+	if (mutex_lock_killable(&session->run_lock))
+		return -EINTR;
+	msr_sampling_stop(&session->sampling);
+	mutex_unlock(&session->run_lock);
+	return 0;
+}
+
+static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct msr_session *session = file->private_data;
+
+	if (likely(cmd == MSR_IOC_RUN))
+		return ioctl_run(session, (void __user *)arg);
+	if (cmd == MSR_IOC_START)
+		return ioctl_start(session, (void __user *)arg);
+	return cmd == MSR_IOC_STOP ? ioctl_stop(session, arg) : -ENOTTY;
+}
+
+static __poll_t session_poll(struct file *file, poll_table *table)
+{
+	struct msr_session *session = file->private_data;
+
+	return msr_sampling_poll(&session->sampling, file, table);
+}
+
+static const char *state_name(const struct msr_session *session)
+{
+	if (READ_ONCE(session->standing.cut))
+		return "revoked";
+	return msr_sampling_on(&session->sampling) ? "sampling" : "ready";
+}
+
+/* The sum of a counter of all CPUs; @offset: where it is in struct msr_stream */
+static u64 sum(const struct msr_program *program, size_t offset)
+{
+	u64 all = 0;
+	u32 i;
+
+	for (i = 0; i < program->nr_cpus; i++)
+		all += READ_ONCE(*(u64 *)((char *)program->cpus[i].stream + offset));
+	return all;
 }
 
 static void session_show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	const struct msr_session *session = file->private_data;
 	const struct msr_program *program = &session->program;
+	const struct msr_ring *ring = session->ring.addr;
 
 	seq_printf(seq, "msr-owner:\t%u\n", from_kuid_munged(seq_user_ns(seq), session->owner));
-	seq_printf(seq, "msr-state:\t%s\n", READ_ONCE(session->standing.cut) ? "revoked" : "ready");
+	seq_printf(seq, "msr-state:\t%s\n", state_name(session));
 	seq_printf(seq, "msr-cpus:\t%u\n", program->nr_cpus);
 	seq_printf(seq, "msr-operations:\t%u\n", program->count);
 	seq_printf(seq, "msr-slots:\t%u\n", program->slots);
 	seq_printf(seq, "msr-memory:\t%llu KiB\n", session->bytes >> 10);
-	seq_printf(seq, "msr-runs:\t%llu\n", READ_ONCE(program->tick));
+	seq_printf(seq, "msr-runs:\t%llu\n", READ_ONCE(session->runs));
+	seq_printf(seq, "msr-period:\t%llu ns\n", READ_ONCE(ring->period_ns));
+	seq_printf(seq, "msr-records:\t%llu\n", sum(program, offsetof(struct msr_stream, head)));
+	seq_printf(seq, "msr-late:\t%llu\n", sum(program, offsetof(struct msr_stream, late)));
+	seq_printf(seq, "msr-throttled:\t%llu\n",
+		   sum(program, offsetof(struct msr_stream, throttled)));
+	seq_printf(seq, "msr-offline:\t%llu\n", sum(program, offsetof(struct msr_stream, offline)));
 }
 
 /* No compat_ioctl: a 32-bit program gets ENOTTY. */
 static const struct file_operations session_fops = {
 	.owner = THIS_MODULE,
 	.mmap = session_mmap,
+	.poll = session_poll,
 	.show_fdinfo = session_show_fdinfo,
 	.unlocked_ioctl = session_ioctl,
 	.release = session_release,
@@ -249,6 +328,7 @@ struct preparation {
 	u32 *first; /* by CPU, the index of its first operation; the total behind the last CPU */
 	struct msr_mem mem;
 	struct msr_session *session;
+	bool may_sample;
 };
 
 /*
@@ -371,10 +451,7 @@ static void lay_out_ring(struct preparation *prep, u64 stride)
 		.tsc_khz = tsc_khz,
 		.stride = stride,
 	};
-	local_irq_disable();
-	ring->start_ns = ktime_get_ns();
-	ring->start_tsc = rdtsc_ordered();
-	local_irq_enable();
+	msr_sampling_note_time(ring);
 
 	for (i = 0; i < nr_cpu_ids; i++) {
 		if (prep->first[i] == prep->first[i + 1])
@@ -408,10 +485,12 @@ static int make_session(struct preparation *prep)
 	INIT_LIST_HEAD(&session->node);
 	kref_init(&session->standing.ref);
 	session->standing.free = free_session;
+	session->standing.ended = end_session;
 	session->standing.count = count;
 	session->standing.revoked = MSR_RING_REVOKED;
 	mutex_init(&session->run_lock);
 	session->owner = current_uid();
+	msr_sampling_init(&session->sampling, program, &session->standing.cut);
 
 	program->count = count;
 	program->nr_cpus = count_cpus(prep, &most);
@@ -444,9 +523,13 @@ static int make_session(struct preparation *prep)
 	if (err)
 		return err;
 	session->standing.state = &((struct msr_ring *)session->ring.addr)->state;
+	session->sampling.ring = session->ring.addr;
 	compile(prep);
 	lay_out_ring(prep, stride);
-	return msr_exec_program_init(program);
+	err = msr_exec_program_init(program);
+	if (!err && prep->may_sample)
+		err = msr_sampling_permit(&session->sampling, prep->head.wake);
+	return err;
 }
 
 /* Checks, and joins if the list in force is still the one that it was checked against. */
@@ -503,19 +586,20 @@ static int alloc_preparation(struct preparation *prep)
  * msr_session_prepare() - serve %MSR_IOC_PREPARE
  * @arg:	a struct msr_ops of the caller's
  * @opened:	what msr_access_opened() returned when the caller's file was opened
+ * @may_sample:	whether timers may execute the session
  *
  * Context: may sleep. Return: what ioctl(2) returns; see msr_safe.h.
  */
-long msr_session_prepare(void __user *arg, unsigned long opened)
+long msr_session_prepare(void __user *arg, unsigned long opened, bool may_sample)
 {
-	struct preparation prep = { 0 };
+	struct preparation prep = { .may_sample = may_sample };
 	int err;
 
 	err = msr_ops_copy_head(&prep.head, arg);
 	if (err)
 		return err;
 	if (prep.head.flags & ~MSR_PREPARE_STAMPS || !is_power_of_2(prep.head.slots) ||
-	    prep.head.wake)
+	    prep.head.wake > prep.head.slots)
 		return -EINVAL;
 	err = alloc_preparation(&prep);
 	if (err)

@@ -7,6 +7,6 @@
 
 #include <linux/compiler.h>
 
-long msr_session_prepare(void __user *arg, unsigned long opened);
+long msr_session_prepare(void __user *arg, unsigned long opened, bool may_sample);
 
 #endif /* MSR_SESSION_H */

@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include "msr_node.h"
+#include "msr_param.h"
 #include "msr_version.h"
 
 /* A packager's label may come from the command line: -DVERSION=\"2.0.0-site\" */
@@ -19,8 +20,8 @@ MODULE_VERSION(VERSION);
 
 static const char version_text[] = VERSION "\n";
 
-static unsigned int mdev_msr_version;
-module_param_cb(mdev_msr_version, &msr_major_ops, &mdev_msr_version, 0444);
+static struct msr_param mdev_msr_version = MSR_MAJOR;
+module_param_cb(mdev_msr_version, &msr_param_ops, &mdev_msr_version, 0444);
 MODULE_PARM_DESC(mdev_msr_version, "Major number of the version device (0: dynamic)");
 
 static ssize_t version_read(struct file *file, char __user *buf, size_t count, loff_t *ppos)
@@ -48,7 +49,7 @@ static struct msr_node version_node = {
  */
 int __init msr_version_init(void)
 {
-	return msr_node_init(&version_node, mdev_msr_version);
+	return msr_node_init(&version_node, mdev_msr_version.value);
 }
 
 /** msr_version_uninit() - remove the version device. Context: may sleep. */

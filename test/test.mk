@@ -79,7 +79,8 @@ build/unit/%: test/unit/%.c test/unit/unit.h $(LIB_HEADERS) \
 	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter %.c,$^) -lcmocka
 
-GUEST_COMMON := $(wildcard test/guest/[!t]*.[ch]) test/harness.h $(PUBLIC_HEADERS)
+GUEST_COMMON := $(wildcard test/guest/[!t]*.[ch]) test/harness.h lib/ring.c lib/ring.h \
+	$(PUBLIC_HEADERS)
 define build-guest-program
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE $(WRAPPED:%=-Wl,--wrap=%) -o $@ \

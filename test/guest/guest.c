@@ -218,15 +218,17 @@ unsigned int count_in_log(const char *text)
 }
 
 const char *const guest_nodes[GUEST_NODES] = {
-	"/dev/cpu/0/msr_safe",	     "/dev/cpu/3/msr_safe",  BATCH_PATH, LIST_PATH,
-	"/dev/cpu/msr_safe_version", "/dev/cpu/msr_version",
+	"/dev/cpu/0/msr_safe",
+	"/dev/cpu/3/msr_safe",
+	BATCH_PATH,
+	LIST_PATH,
+	"/dev/cpu/msr_safe_version",
+	"/dev/cpu/msr_version",
+	"/dev/cpu/msr_sample",
 };
 
 const char *const guest_kinds[GUEST_KINDS] = {
-	"msr_safe",
-	"msr_batch",
-	"msr_allowlist",
-	"msr_safe_version",
+	"msr_safe", "msr_batch", "msr_sample", "msr_allowlist", "msr_safe_version",
 };
 
 int load_other(const char *path, const char *params)

@@ -158,8 +158,8 @@ void mark_log(void);
 unsigned int count_in_log(const char *text);
 
 /* What loading makes: nodes, and kinds of devices */
-#define GUEST_NODES 6
-#define GUEST_KINDS 4
+#define GUEST_NODES 7
+#define GUEST_KINDS 5
 
 extern const char *const guest_nodes[GUEST_NODES];
 extern const char *const guest_kinds[GUEST_KINDS];

@@ -9,11 +9,11 @@
 
 #include "guest.h"
 
-#define FREE_MAJOR 300 /* to 303; nothing in the guest has them */
+#define FREE_MAJOR 300 /* to 304; nothing in the guest has them */
 
 static const char *const major_params[] = {
-	"mdev_msr_safe",    "mdev_msr_batch",	      "mdev_msr_allowlist",
-	"mdev_msr_version", "mdev_msr_approved_list",
+	"mdev_msr_safe",      "mdev_msr_batch",	  "mdev_msr_sample",
+	"mdev_msr_allowlist", "mdev_msr_version", "mdev_msr_approved_list",
 };
 
 static int unload_at_end(void **state)
@@ -99,8 +99,9 @@ TEST(unloading_is_refused_while_a_file_is_open, NULL, unload_at_end)
 TEST(majors_are_those_asked_for, NULL, unload_at_end)
 {
 	assert_int_equal(load_module("mdev_msr_safe=300 mdev_msr_batch=301 mdev_msr_allowlist=302 "
-				     "mdev_msr_version=303"),
+				     "mdev_msr_version=303 mdev_msr_sample=304"),
 			 0);
+	assert_int_equal(major_of("/dev/cpu/msr_sample"), FREE_MAJOR + 4);
 	assert_int_equal(major_of("/dev/cpu/0/msr_safe"), FREE_MAJOR);
 	assert_int_equal(major_of(BATCH_PATH), FREE_MAJOR + 1);
 	assert_int_equal(major_of(LIST_PATH), FREE_MAJOR + 2);
@@ -119,7 +120,7 @@ TEST(the_former_name_of_the_allowlist_major_is_taken, NULL, unload_at_end)
 TEST(major_0_is_dynamic, NULL, unload_at_end)
 {
 	assert_int_equal(load_module("mdev_msr_safe=0 mdev_msr_batch=0 mdev_msr_allowlist=0 "
-				     "mdev_msr_version=0"),
+				     "mdev_msr_version=0 mdev_msr_sample=0"),
 			 0);
 	assert_int_not_equal(major_of(BATCH_PATH), 0);
 }
@@ -640,8 +641,8 @@ TEST(a_node_can_be_opened_when_its_event_arrives, NULL, unload_at_end)
 	assert_int_equal(load_module(""), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	close(events);
-	/* One a CPU, the batch device, the allowlist, and the version under two names */
-	assert_int_equal(status, (cpus_online() + 4) << 8);
+	/* One a CPU, batches, sampling, the allowlist, and the version under two names */
+	assert_int_equal(status, (cpus_online() + 5) << 8);
 }
 
 TEST(a_load_that_fails_announces_nothing, NULL, unload_at_end)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "guest.h"
+#include "sessions.h"
 
 #define MAX_OPS 131072
 #define SESSION_MAX_PATH "/sys/module/msr_safe/parameters/session_max"
@@ -25,66 +26,6 @@ static int defaults(void **state)
 	(void)state;
 	set_online(3, true);
 	return write_file(SESSION_MAX_PATH, "16") || write_file(SESSION_MAX_KIB_PATH, "65536");
-}
-
-struct session {
-	int fd;
-	uint64_t len;
-	const struct msr_ring *ring;
-};
-
-/* Returns what ioctl(2) did: a descriptor, or -1. */
-static int prepare_head(struct msr_ops *head)
-{
-	return batch_ioctl(MSR_IOC_PREPARE, head);
-}
-
-static int try_prepare(struct msr_op *ops, unsigned int count, unsigned int slots)
-{
-	struct msr_ops head = head_of(ops, count, slots);
-
-	return prepare_head(&head);
-}
-
-/* A session with its mapping; with stamps if so said */
-static struct session prepare(struct msr_op *ops, unsigned int count, unsigned int slots,
-			      bool stamps)
-{
-	struct msr_ops head = head_of(ops, count, slots);
-	struct session session;
-
-	head.flags = stamps ? MSR_PREPARE_STAMPS : 0;
-	session.fd = prepare_head(&head);
-	assert_true(session.fd >= 0);
-	session.len = head.map_len;
-	session.ring = mmap(NULL, head.map_len, PROT_READ, MAP_SHARED, session.fd, 0);
-	assert_true(session.ring != MAP_FAILED);
-	return session;
-}
-
-static void end(const struct session *session)
-{
-	munmap((void *)session->ring, session->len);
-	close(session->fd);
-}
-
-static int run_fd(int fd, const uint64_t *values)
-{
-	struct msr_run run = { .size = sizeof(run), .values = (uintptr_t)values };
-
-	return ioctl(fd, MSR_IOC_RUN, &run);
-}
-
-static const struct msr_stream *stream_of(const struct session *session, unsigned int nr)
-{
-	return (const void *)((const char *)session->ring + 4096 + nr * session->ring->stride);
-}
-
-static const struct msr_record *record_of(const struct session *session, unsigned int nr,
-					  uint64_t number)
-{
-	return (const void *)((const char *)(stream_of(session, nr) + 1) +
-			      (number & (session->ring->slots - 1)) * session->ring->record_size);
 }
 
 TEST(a_run_writes_a_record_of_the_values_of_each_cpu, load_the_list, NULL)
@@ -256,14 +197,14 @@ TEST(a_wrong_argument_of_prepare_is_refused, load_the_list, NULL)
 	heads[0].slots = 0;
 	heads[1].slots = 3;
 	heads[2].flags = 2;
-	heads[3].wake = 1;
+	heads[3].wake = 2;
 	heads[4].size = 4097;
 	heads[5].op_size = 63;
 	heads[6].count = 0;
 	heads[7].count = MAX_OPS + 1;
 	heads[8].ops = (uintptr_t)no_memory();
 	for (i = 0; i < ARRAY_SIZE(heads); i++)
-		assert_fails(prepare_head(&heads[i]), errs[i]);
+		assert_fails(prepare_on(BATCH_PATH, &heads[i]), errs[i]);
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		bad[i] = good;
 	bad[0].flags = MSR_OP_TSC;
@@ -272,7 +213,7 @@ TEST(a_wrong_argument_of_prepare_is_refused, load_the_list, NULL)
 	bad[3].mask = 1;
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_fails(try_prepare(&bad[i], 1, 1), EINVAL);
-	assert_fails(prepare_head(no_memory()), EFAULT);
+	assert_fails(prepare_on(BATCH_PATH, no_memory()), EFAULT);
 	fd = open_path(BATCH_PATH, O_WRONLY);
 	assert_fails(ioctl(fd, MSR_IOC_PREPARE, &heads[8]), EBADF);
 	close(fd);

@@ -39,6 +39,8 @@ static struct msr_op random_op(bool of_all)
 		op.mask = one_in(&rng, 4) ? rnd(&rng) : UINT64_C(0xff) << 8 * below(&rng, 8);
 	if (one_in(&rng, 2000))
 		op.flags ^= 1U << below(&rng, 32);
+	if (one_in(&rng, 500))
+		op.flags |= MSR_OP_POLL;
 	if (one_in(&rng, 2000))
 		op.limit_us = rnd(&rng);
 	if (one_in(&rng, 2000))
@@ -101,13 +103,22 @@ static void expect_size_refusals(uint32_t size, size_t known, struct answers *an
 		may_fail(answers, E2BIG);
 }
 
-static void expect_op_refusals(const char *at, uint32_t op_size, struct answers *answers)
+static bool is_wait(const struct msr_op *op)
+{
+	return op->flags & MSR_OP_POLL && !(op->flags & (~UINT32_C(15) | MSR_OP_WRITE)) &&
+	       op->limit_us <= MSR_POLL_MAX_US;
+}
+
+static void expect_op_refusals(const char *at, uint32_t op_size, bool first,
+			       struct answers *answers)
 {
 	struct msr_op op;
 
 	memcpy(&op, at, sizeof(op));
-	if (op.flags & ~(MSR_OP_WRITE | MSR_OP_TSC) || op.limit_us ||
-	    (op.mask && !(op.flags & MSR_OP_WRITE)))
+	if (first && is_wait(&op))
+		may_fail(answers, EPERM);
+	else if (op.flags & ~(MSR_OP_WRITE | MSR_OP_TSC) || op.limit_us ||
+		 (op.mask && !(op.flags & MSR_OP_WRITE)))
 		may_fail(answers, EINVAL);
 	if (!is_zero(at + sizeof(op), op_size - sizeof(op)))
 		may_fail(answers, E2BIG);
@@ -146,7 +157,7 @@ static void expect_refusals(const struct handle *handle, const struct msr_ops *h
 		const char *at = array + (size_t)i * head->op_size;
 
 		if (can(at, head->op_size, PROT_READ)) {
-			expect_op_refusals(at, head->op_size, answers);
+			expect_op_refusals(at, head->op_size, !i, answers);
 		} else {
 			may_fail(answers, EFAULT);
 			break;

@@ -1,0 +1,740 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sampling: sessions that a timer executes on each CPU.
+ */
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+
+#include "../../lib/ring.h"
+#include "guest.h"
+#include "sessions.h"
+
+#define MS UINT64_C(1000000) /* in nanoseconds */
+
+static int set_parameter(const char *name, const char *value)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/msr_safe/parameters/%s", name);
+	return write_file(path, value);
+}
+
+static int defaults(void **state)
+{
+	(void)state;
+	set_online(3, true);
+	return set_parameter("sample_max_hz", "10000") || set_parameter("sample_permille", "50") ||
+	       set_parameter("poll_gap_us", "20");
+}
+
+/* A session that can sample, of one register of each of the first CPUs */
+static struct session sampler(unsigned int cpus, unsigned int slots, unsigned int wake)
+{
+	struct msr_op ops[4];
+	struct msr_ops head = head_of(ops, cpus, slots);
+	unsigned int i;
+
+	for (i = 0; i < cpus; i++)
+		ops[i] = extended_read(i, CPU_NUMBER);
+	head.wake = wake;
+	return map_session(SAMPLE_PATH, &head);
+}
+
+/* How many points of the grid there were on a CPU that is so much behind the others */
+static uint64_t points(const struct session *session, uint64_t behind_ns)
+{
+	const struct msr_ring *ring = session->ring;
+	uint64_t first = ring->first_ns + behind_ns;
+
+	return ring->stop_ns < first ? 0 : (ring->stop_ns - first) / ring->period_ns + 1;
+}
+
+static uint64_t accounted(const struct session *session, unsigned int nr)
+{
+	const struct msr_stream *stream = stream_of(session, nr);
+
+	return stream->head + stream->late + stream->throttled + stream->offline;
+}
+
+/* Until the first CPU has written so many, for 20 seconds at most */
+static void wait_for_records(const struct session *session, uint64_t count)
+{
+	uint64_t give_up = now_ns() + 20000 * MS;
+
+	while (*(volatile __u64 *)&stream_of(session, 0)->head < count) {
+		assert_true(now_ns() < give_up);
+		usleep(1000);
+	}
+}
+
+TEST(a_timer_writes_a_record_at_the_points_of_the_grid, load_the_list, defaults)
+{
+	struct session session = sampler(4, 1024, 0);
+	uint64_t before = now_ns(), after;
+	unsigned int i;
+	uint64_t n;
+
+	assert_int_equal(set_parameter("sample_permille", "1000"), 0);
+	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
+	assert_int_equal(session.ring->state, MSR_RING_SAMPLING);
+	usleep(300000);
+	assert_int_equal(session.ring->stop_ns, 0);
+	assert_int_equal(stop_fd(session.fd), 0);
+	after = now_ns();
+	assert_int_equal(session.ring->state, MSR_RING_READY);
+	assert_int_equal(session.ring->period_ns, 2 * MS);
+	/* Without a first point: that of a grid which begins at 0 */
+	assert_int_equal(session.ring->first_ns % (2 * MS), 0);
+	assert_in_range(session.ring->first_ns, before + 1, before + 200 * MS);
+	assert_in_range(session.ring->stop_ns, before + 300 * MS, after);
+	assert_in_range(points(&session, 0), 100, 1000);
+	for (i = 0; i < 4; i++) {
+		const struct msr_stream *stream = stream_of(&session, i);
+		uint64_t last = 0;
+
+		assert_int_equal(accounted(&session, i), points(&session, 0));
+		assert_true(stream->head > 0);
+		for (n = 0; n < stream->head; n++) {
+			const struct msr_record *record = record_of(&session, i, n);
+			uint64_t at = msr_safe_ring_ns(session.ring, record->tsc);
+			uint64_t point = session.ring->first_ns + (record->tick - 1) * 2 * MS;
+
+			assert_true(record->tick > last);
+			last = record->tick;
+			/* Not before its point, by more than clocks differ, nor after the next */
+			assert_in_range(at, point - MS / 10, point + 2 * MS + MS / 10);
+			assert_int_equal(record->failed, 0);
+			assert_int_equal(record->word[0], i);
+		}
+		assert_true(last <= points(&session, 0));
+	}
+	end(&session);
+}
+
+TEST(a_first_point_is_one_of_the_grid_be_it_past_or_to_come, load_the_list, defaults)
+{
+	struct session session = sampler(1, 64, 0);
+	struct msr_start start = { .size = sizeof(start), .period_ns = 3 * MS };
+	uint64_t now = now_ns();
+
+	start.first_ns = now + 100 * MS;
+	assert_int_equal(ioctl(session.fd, MSR_IOC_START, &start), 0);
+	assert_int_equal(session.ring->first_ns, start.first_ns);
+	usleep(30000);
+	assert_int_equal(stream_of(&session, 0)->head, 0);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(points(&session, 0), 0);
+	assert_int_equal(accounted(&session, 0), 0);
+	start.first_ns = now - 100 * MS + 1;
+	now = now_ns();
+	assert_int_equal(ioctl(session.fd, MSR_IOC_START, &start), 0);
+	assert_true(session.ring->first_ns > now);
+	assert_int_equal((session.ring->first_ns - start.first_ns) % (3 * MS), 0);
+	end(&session);
+}
+
+TEST(staggered_cpus_are_spread_over_the_period, load_the_list, defaults)
+{
+	struct session session = sampler(4, 256, 0);
+	struct msr_start start = { .size = sizeof(start),
+				   .flags = MSR_START_STAGGER,
+				   .period_ns = 8 * MS };
+	unsigned int i;
+	uint64_t n;
+
+	assert_int_equal(ioctl(session.fd, MSR_IOC_START, &start), 0);
+	usleep(200000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	for (i = 0; i < 4; i++) {
+		const struct msr_stream *stream = stream_of(&session, i);
+
+		assert_int_equal(accounted(&session, i), points(&session, i * 2 * MS));
+		assert_true(stream->head > 0);
+		for (n = 0; n < stream->head; n++) {
+			const struct msr_record *record = record_of(&session, i, n);
+			uint64_t at = msr_safe_ring_ns(session.ring, record->tsc);
+
+			assert_true(at + MS / 10 >= session.ring->first_ns + i * 2 * MS +
+							    (record->tick - 1) * 8 * MS);
+		}
+	}
+	end(&session);
+}
+
+TEST(records_and_points_without_one_are_those_of_the_grid, load_the_list, defaults)
+{
+	struct session session = sampler(4, 4, 0);
+	uint64_t expected[4] = { 0 };
+	unsigned int round, i;
+
+	/* Also where a share is used up, and in runs between */
+	for (round = 0; round < 12; round++) {
+		assert_int_equal(set_parameter("sample_permille", round % 3 ? "50" : "1"), 0);
+		assert_int_equal(start_fd(session.fd, 100000 + 7777 * round, 0), 0);
+		usleep(20000 + 1313 * round);
+		assert_int_equal(stop_fd(session.fd), 0);
+		assert_int_equal(run_fd(session.fd, NULL), 0);
+		for (i = 0; i < 4; i++) {
+			expected[i] += points(&session, 0) + 1;
+			assert_int_equal(accounted(&session, i), expected[i]);
+			assert_int_equal(record_of(&session, i, stream_of(&session, i)->head - 1)
+						 ->tick,
+					 expected[i]);
+		}
+	}
+	end(&session);
+}
+
+TEST(sampling_that_takes_more_than_its_share_is_throttled, load_the_list, defaults)
+{
+	struct session session = sampler(2, 4, 0);
+
+	assert_int_equal(set_parameter("sample_permille", "0"), 0);
+	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	usleep(100000);
+	assert_int_equal(stream_of(&session, 0)->head, 0);
+	assert_int_equal(set_parameter("sample_permille", "1000"), 0);
+	usleep(100000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_true(stream_of(&session, 0)->throttled > 0);
+	assert_true(stream_of(&session, 0)->head > 0);
+	assert_int_equal(accounted(&session, 0), points(&session, 0));
+	end(&session);
+}
+
+TEST(a_cpu_that_comes_back_continues_on_the_same_grid, load_the_list, defaults)
+{
+	struct session session = sampler(4, 1024, 0);
+	uint64_t head;
+
+	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
+	usleep(50000);
+	assert_int_equal(set_online(3, false), 0);
+	head = stream_of(&session, 3)->head;
+	usleep(100000);
+	assert_int_equal(stream_of(&session, 3)->head, head);
+	assert_int_equal(set_online(3, true), 0);
+	assert_in_range(stream_of(&session, 3)->offline, 40, 5000);
+	usleep(100000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_true(stream_of(&session, 3)->head > head);
+	assert_int_equal(accounted(&session, 3), points(&session, 0));
+	assert_int_equal(record_of(&session, 3, head - 1)->word[0], 3);
+	assert_int_equal(record_of(&session, 3, head)->word[0], 3);
+	assert_int_equal(accounted(&session, 0), points(&session, 0));
+	assert_int_equal(stream_of(&session, 0)->offline, 0);
+
+	/* One that is offline when it starts, and one that is offline when it stops */
+	assert_int_equal(set_online(3, false), 0);
+	head = accounted(&session, 3);
+	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
+	usleep(50000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(accounted(&session, 3) - head, points(&session, 0));
+	end(&session);
+}
+
+static volatile bool stop;
+
+static void *toggle_cpu_3(void *arg)
+{
+	while (!stop) {
+		set_online(3, false);
+		usleep(10000);
+		set_online(3, true);
+		usleep(10000);
+	}
+	return arg;
+}
+
+TEST(the_identity_holds_while_cpus_come_and_go, load_the_list, defaults)
+{
+	struct session session = sampler(4, 4, 0);
+	uint64_t expected = 0;
+	unsigned int round, i;
+	pthread_t thread;
+
+	stop = false;
+	assert_int_equal(pthread_create(&thread, NULL, toggle_cpu_3, NULL), 0);
+	for (round = 0; round < 40; round++) {
+		assert_int_equal(start_fd(session.fd, 500000, 0), 0);
+		usleep(40000 + 997 * round);
+		assert_int_equal(stop_fd(session.fd), 0);
+		expected += points(&session, 0);
+		for (i = 0; i < 4; i++)
+			assert_int_equal(accounted(&session, i), expected);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	assert_true(stream_of(&session, 3)->offline > 0);
+	end(&session);
+}
+
+TEST(a_reader_that_is_too_slow_knows_how_many_records_it_lost, load_the_list, defaults)
+{
+	struct session session = sampler(2, 8, 0);
+	struct msr_record *record = malloc(session.ring->record_size);
+	struct msr_safe_ring reader;
+	uint64_t got = 0, last = 0;
+
+	assert_int_equal(msr_safe_ring_init(&reader, session.ring, 2), -EINVAL);
+	assert_int_equal(msr_safe_ring_init(&reader, session.ring, 1), 0);
+	assert_false(msr_safe_ring_next(&reader, record));
+	assert_int_equal(start_fd(session.fd, 200000, 0), 0);
+	while (got < 60) {
+		usleep(got % 20 ? 0 : 10000);
+		if (!msr_safe_ring_next(&reader, record))
+			continue;
+		got++;
+		assert_true(record->tick > last);
+		assert_int_equal(record->word[0], 1);
+		last = record->tick;
+	}
+	assert_int_equal(stop_fd(session.fd), 0);
+	while (msr_safe_ring_next(&reader, record))
+		got++;
+	assert_true(reader.lost > 0);
+	assert_int_equal(got + reader.lost, stream_of(&session, 1)->head);
+	free(record);
+	end(&session);
+}
+
+/* Eight reads with time stamps; where there was no time for all, the last ones say so. */
+static void assert_whole(const struct msr_record *record)
+{
+	uint64_t last = record->tsc;
+	unsigned int i;
+
+	for (i = 0; i < 8 && record->word[3 * i + 1] == 1; i++) {
+		assert_true(record->word[3 * i] >= last);
+		last = record->word[3 * i + 2];
+		assert_true(last > record->word[3 * i]);
+	}
+	assert_true(i > 0 && last - record->tsc < UINT32_MAX);
+	assert_true(record->cycles >= last - record->word[0]);
+	assert_int_equal(record->failed, 8 - i);
+	assert_int_equal(record->word[24], 0xff & 0xff << i);
+	for (; i < 8; i++) {
+		assert_int_equal(record->word[3 * i + 1], (uint64_t)-ETIME);
+		assert_int_equal(record->word[3 * i] | record->word[3 * i + 2], 0);
+	}
+}
+
+TEST(no_record_of_a_million_is_torn, load_the_list, defaults)
+{
+	struct msr_op ops[8];
+	struct msr_ops head = head_of(ops, 8, 2);
+	struct msr_safe_ring reader = { 0 };
+	struct session session;
+	struct msr_record *record;
+	uint64_t i, read = 0;
+
+	for (i = 0; i < 8; i++)
+		ops[i] = extended_read(1, CPU_NUMBER);
+	head.flags = MSR_PREPARE_STAMPS;
+	session = map_session(SAMPLE_PATH, &head);
+	record = malloc(session.ring->record_size);
+	assert_int_equal(set_parameter("sample_max_hz", "100000"), 0);
+	assert_int_equal(set_parameter("sample_permille", "1000"), 0);
+	assert_int_equal(start_fd(session.fd, 10000, 0), 0);
+	pin_to(0);
+	msr_safe_ring_init(&reader, session.ring, 0);
+	for (i = 0; i < 1000000; i++) {
+		const struct msr_stream *stream = stream_of(&session, 0);
+
+		/* As often as not, one that is being overwritten */
+		reader.next = stream->head ? stream->head - 1 - i % 2 * (stream->head > 1) : 0;
+		reader.last_tick = 0;
+		if (!msr_safe_ring_next(&reader, record))
+			continue;
+		assert_whole(record);
+		read++;
+	}
+	assert_true(read > 1000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(accounted(&session, 0), points(&session, 0));
+	free(record);
+	end(&session);
+}
+
+TEST(a_wrong_argument_of_start_or_stop_is_refused, load_the_list, defaults)
+{
+	struct session session = sampler(1, 4, 0);
+	struct {
+		struct msr_start start;
+		uint64_t more;
+	} arg, good = { .start = { .size = sizeof(good), .period_ns = MS } };
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		arg = good;
+		switch (i) {
+		case 0:
+			arg.start.size = 31;
+			break;
+		case 1:
+			arg.start.flags = 2;
+			break;
+		case 2:
+			arg.start.period_ns = 0;
+			break;
+		case 3:
+			arg.start.period_ns = MSR_PERIOD_MIN_NS - 1;
+			break;
+		case 4:
+			arg.start.period_ns = MSR_PERIOD_MAX_NS + 1;
+			break;
+		case 5:
+			arg.start.hold_ns = MS - 1;
+			break;
+		case 6:
+			arg.start.hold_ns = MSR_PERIOD_MAX_NS + 1;
+			break;
+		case 7:
+			arg.start.first_ns = now_ns() + MSR_PERIOD_MAX_NS + 10000 * MS;
+			break;
+		case 8:
+			arg.start.size = 4097;
+			break;
+		case 9:
+			arg.more = 1;
+			break;
+		}
+		assert_fails(ioctl(session.fd, MSR_IOC_START, &arg), i < 8 ? EINVAL : E2BIG);
+		assert_int_equal(session.ring->state, MSR_RING_READY);
+	}
+	assert_fails(ioctl(session.fd, MSR_IOC_START, no_memory()), EFAULT);
+	assert_fails(ioctl(session.fd, MSR_IOC_STOP, &arg), EINVAL);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(ioctl(session.fd, MSR_IOC_START, &good), 0);
+	end(&session);
+}
+
+TEST(a_program_with_writes_or_of_too_many_operations_does_not_start, load_the_list, defaults)
+{
+	struct msr_op ops[MSR_SAMPLE_MAX_OPS + 1];
+	struct msr_ops head = head_of(ops, MSR_SAMPLE_MAX_OPS, 2);
+	struct session session;
+	unsigned int i;
+
+	for (i = 0; i <= MSR_SAMPLE_MAX_OPS; i++)
+		ops[i] = extended_read(1, CPU_NUMBER);
+	session = map_session(SAMPLE_PATH, &head);
+	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	end(&session);
+	head.count++;
+	session = map_session(SAMPLE_PATH, &head);
+	assert_fails(start_fd(session.fd, MS, 0), E2BIG);
+	assert_int_equal(run_fd(session.fd, NULL), 0);
+	end(&session);
+	ops[0] = extended_write(1, STORE_A, 1, 0);
+	head.count = 2;
+	session = map_session(SAMPLE_PATH, &head);
+	assert_fails(start_fd(session.fd, MS, 0), EINVAL);
+	end(&session);
+}
+
+TEST(the_batch_device_gives_no_right_to_sample, load_the_list, defaults)
+{
+	struct msr_op op = extended_read(0, CPU_NUMBER);
+	struct session session = prepare(&op, 1, 1, false);
+	struct msr_batch_array batch = { .numops = 1 };
+	int fd = open_path(SAMPLE_PATH, O_RDONLY);
+	struct stat status;
+
+	assert_fails(start_fd(session.fd, MS, 0), EPERM);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(run_fd(session.fd, NULL), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	assert_int_equal(status.st_uid | status.st_gid, 0);
+	assert_fails(ioctl(fd, X86_IOC_MSR_BATCH, &batch), ENOTTY);
+	close(fd);
+	fd = open_path(SAMPLE_PATH, O_WRONLY);
+	assert_fails(ioctl(fd, MSR_IOC_OPS, &batch), EBADF);
+	close(fd);
+	end(&session);
+}
+
+static int open_sample(void *arg)
+{
+	(void)arg;
+	return open(SAMPLE_PATH, O_RDONLY) < 0 && errno == EACCES ? 0 : 1;
+}
+
+TEST(a_user_without_the_node_cannot_open_it, load_the_list, defaults)
+{
+	assert_int_equal(in_child(true, open_sample, NULL), 0);
+}
+
+TEST(a_session_that_samples_is_busy, load_the_list, defaults)
+{
+	struct session session = sampler(1, 4, 0);
+
+	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	assert_fails(start_fd(session.fd, MS, 0), EBUSY);
+	assert_fails(run_fd(session.fd, NULL), EBUSY);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(run_fd(session.fd, NULL), 0);
+	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	end(&session);
+}
+
+TEST(the_rates_of_all_sessions_of_a_cpu_have_a_limit, load_the_list, defaults)
+{
+	struct session one = sampler(2, 4, 0), two = sampler(1, 4, 0), three = sampler(1, 4, 0);
+
+	assert_int_equal(set_parameter("sample_max_hz", "1000"), 0);
+	assert_fails(start_fd(one.fd, MS - 1, 0), EBUSY);
+	assert_int_equal(start_fd(one.fd, 2 * MS, 0), 0);
+	assert_int_equal(start_fd(two.fd, 2 * MS, 0), 0);
+	assert_fails(start_fd(three.fd, MSR_PERIOD_MAX_NS, 0), EBUSY);
+	assert_int_equal(stop_fd(two.fd), 0);
+	assert_int_equal(start_fd(three.fd, 2 * MS, 0), 0);
+	end(&one); /* A session that is closed gives its rate back, */
+	assert_int_equal(start_fd(two.fd, 2 * MS, 0), 0);
+	load_list("0x402 0\n"); /* and so does one that a list has ended. */
+	load_the_list(NULL);
+	one = sampler(1, 4, 0);
+	assert_int_equal(start_fd(one.fd, MS, 0), 0);
+	assert_int_equal(stop_fd(one.fd), 0);
+	assert_int_equal(set_parameter("sample_max_hz", "0"), 0);
+	assert_fails(start_fd(one.fd, MSR_PERIOD_MAX_NS, 0), EBUSY);
+	end(&one);
+	end(&two);
+	end(&three);
+}
+
+TEST(parameters_have_bounds, NULL, defaults)
+{
+	assert_int_equal(set_parameter("sample_max_hz", "100001"), -EINVAL);
+	assert_int_equal(set_parameter("sample_max_hz", "100000"), 0);
+	assert_int_equal(set_parameter("sample_permille", "1001"), -EINVAL);
+	assert_int_equal(set_parameter("sample_permille", "-1"), -EINVAL);
+	assert_int_equal(set_parameter("poll_gap_us", "0"), -EINVAL);
+	assert_int_equal(set_parameter("poll_gap_us", "1000001"), -EINVAL);
+	assert_int_equal(set_parameter("sample_isolated", "2"), -EINVAL);
+}
+
+TEST(no_sample_is_newer_than_the_write_of_a_list, load_the_list, defaults)
+{
+	unsigned int round, i;
+
+	for (round = 0; round < 100; round++) {
+		struct session session;
+		uint64_t heads[4], counted[4];
+
+		load_the_list(NULL);
+		session = sampler(4, 16, 0);
+		assert_int_equal(start_fd(session.fd, 100000, 0), 0);
+		usleep(1000 + 137 * round % 3000);
+		load_list("0x402 0\n");
+		for (i = 0; i < 4; i++) {
+			heads[i] = stream_of(&session, i)->head;
+			counted[i] = accounted(&session, i);
+		}
+		assert_int_equal(session.ring->state, MSR_RING_REVOKED);
+		usleep(2000);
+		for (i = 0; i < 4; i++) {
+			assert_int_equal(stream_of(&session, i)->head, heads[i]);
+			assert_int_equal(accounted(&session, i), counted[i]);
+			assert_int_equal(counted[i], points(&session, 0));
+		}
+		assert_fails(start_fd(session.fd, MS, 0), ESTALE);
+		assert_fails(run_fd(session.fd, NULL), ESTALE);
+		assert_int_equal(stop_fd(session.fd), 0);
+		assert_int_equal(session.ring->state, MSR_RING_REVOKED);
+		end(&session);
+	}
+}
+
+TEST(a_list_that_allows_it_lets_sampling_go_on, load_the_list, defaults)
+{
+	struct session session = sampler(2, 16, 0);
+	unsigned int round;
+
+	assert_int_equal(start_fd(session.fd, 500000, 0), 0);
+	for (round = 0; round < 50; round++)
+		load_list(round % 2 ? "0xC0000103 0\n" : "0xC0000103 0\n0x402 0\n");
+	assert_int_equal(session.ring->state, MSR_RING_SAMPLING);
+	usleep(5000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(accounted(&session, 1), points(&session, 0));
+	end(&session);
+}
+
+static int poll_session(const struct session *session, int timeout)
+{
+	struct pollfd fd = { .fd = session->fd, .events = POLLIN };
+
+	return poll(&fd, 1, timeout) < 0 ? -1 : fd.revents;
+}
+
+TEST(poll_reports_records_after_wake_of_them, load_the_list, defaults)
+{
+	struct session session = sampler(2, 64, 8);
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(0);
+	unsigned int i;
+
+	assert_int_equal(poll_session(&session, 0), 0);
+	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
+	for (i = 1; i < 4; i++) {
+		assert_int_equal(poll_session(&session, 5000), POLLIN);
+		assert_true(stream_of(&session, 0)->head >= 8 || stream_of(&session, 1)->head >= 8);
+	}
+	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, session.fd, &event), 0);
+	for (i = 1; i < 4; i++) {
+		assert_int_equal(epoll_wait(epoll, &event, 1, 5000), 1);
+		assert_int_equal(event.events, EPOLLIN);
+	}
+	assert_int_equal(stop_fd(session.fd), 0);
+	while (poll_session(&session, 50))
+		;
+	/* Not before there are so many */
+	assert_int_equal(start_fd(session.fd, 1000 * MS, 0), 0);
+	assert_int_equal(poll_session(&session, 100), 0);
+	close(epoll);
+	end(&session);
+}
+
+static void *clear_soon(void *arg)
+{
+	usleep(100000);
+	load_list("0x402 0\n");
+	return arg;
+}
+
+TEST(poll_reports_the_end_of_a_session, load_the_list, defaults)
+{
+	struct session session = sampler(1, 64, 0);
+	struct msr_op op = extended_read(0, CPU_NUMBER);
+	struct session other = prepare(&op, 1, 1, false);
+	pthread_t thread;
+
+	assert_int_equal(poll_session(&other, 0), 0);
+	assert_int_equal(start_fd(session.fd, 5 * MS, 0), 0);
+	assert_int_equal(pthread_create(&thread, NULL, clear_soon, NULL), 0);
+	assert_int_equal(poll_session(&session, 20000), POLLHUP);
+	pthread_join(thread, NULL);
+	assert_int_equal(poll_session(&session, 0), POLLHUP);
+	assert_int_equal(poll_session(&other, 0), POLLHUP);
+	end(&session);
+	end(&other);
+}
+
+TEST(on_change_there_is_a_record_for_each_change, load_the_list, defaults)
+{
+	struct msr_op ops[] = { extended_read(1, STORE_A), extended_read(1, CPU_NUMBER) };
+	struct msr_ops head = head_of(ops, 2, 64);
+	struct session session;
+	unsigned int i;
+
+	poke(1, STORE_A, 100);
+	head.wake = 1;
+	session = map_session(SAMPLE_PATH, &head);
+	assert_int_equal(start_fd(session.fd, 200000, 4 * MS), 0);
+	usleep(50000);
+	assert_int_equal(stream_of(&session, 0)->head, 0);
+	for (i = 0; i < 10; i++) {
+		const struct msr_record *record = record_of(&session, 0, i);
+		uint64_t before = now_ns(), at;
+
+		poke(1, STORE_A, 101 + i);
+		assert_int_equal(poll_session(&session, 5000), POLLIN);
+		assert_int_equal(stream_of(&session, 0)->head, i + 1);
+		assert_int_equal(record->word[0], 101 + i);
+		assert_int_equal(record->word[1], 1);
+		/* Its time is that of a read before the change, not long before. */
+		at = msr_safe_ring_ns(session.ring, record->tsc);
+		assert_in_range(at, before - 1000 * MS, before + MS / 10 + (now_ns() - before));
+	}
+	usleep(20000);
+	assert_int_equal(stream_of(&session, 0)->head, 10);
+	assert_int_equal(stop_fd(session.fd), 0);
+	assert_int_equal(accounted(&session, 0), record_of(&session, 0, 9)->tick);
+	end(&session);
+}
+
+static int sample_and_wait(void *arg)
+{
+	struct session session = sampler(4, 16, 4);
+
+	if (start_fd(session.fd, 100000, *(uint64_t *)arg))
+		return 1;
+	for (;;)
+		poll_session(&session, -1);
+}
+
+TEST(a_sampler_can_be_killed_at_any_moment, load_the_list, defaults)
+{
+	struct session session;
+	unsigned int round;
+
+	for (round = 0; round < 100; round++) {
+		uint64_t hold = round % 2 ? MS : 0;
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(sample_and_wait(&hold));
+		usleep(137 * round);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+	}
+	/* All that they had is free. */
+	session = sampler(4, 16, 4);
+	assert_int_equal(start_fd(session.fd, 100000, 0), 0);
+	end(&session);
+}
+
+TEST(a_session_that_samples_keeps_the_module_loaded, load_the_list, defaults)
+{
+	struct session session = sampler(4, 16, 0);
+
+	assert_int_equal(start_fd(session.fd, 100000, 0), 0);
+	close(session.fd);
+	/* The mapping keeps it going. */
+	assert_int_equal(unload_module(), -EWOULDBLOCK);
+	wait_for_records(&session, 1);
+	munmap((void *)session.ring, session.len);
+}
+
+TEST(fdinfo_shows_the_rate_and_the_counters, load_the_list, defaults)
+{
+	struct session session = sampler(2, 16, 0);
+	char path[64], text[1024], expected[256];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", session.fd);
+	assert_int_equal(start_fd(session.fd, 3 * MS, 0), 0);
+	usleep(50000);
+	fd = open_path(path, O_RDONLY);
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	assert_non_null(strstr(text, "msr-state:\tsampling\n"));
+	assert_non_null(strstr(text, "msr-period:\t3000000 ns\n"));
+	assert_int_equal(stop_fd(session.fd), 0);
+	fd = open_path(path, O_RDONLY);
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	snprintf(expected, sizeof(expected),
+		 "msr-runs:\t0\nmsr-period:\t3000000 ns\nmsr-records:\t%llu\nmsr-late:\t%llu\n"
+		 "msr-throttled:\t%llu\nmsr-offline:\t0\n",
+		 (unsigned long long)(stream_of(&session, 0)->head + stream_of(&session, 1)->head),
+		 (unsigned long long)(stream_of(&session, 0)->late + stream_of(&session, 1)->late),
+		 (unsigned long long)(stream_of(&session, 0)->throttled +
+				      stream_of(&session, 1)->throttled));
+	assert_non_null(strstr(text, expected));
+	assert_non_null(strstr(text, "msr-state:\tready\n"));
+	end(&session);
+}
+
+TEST_PROGRAM(NULL, NULL)
