@@ -333,14 +333,17 @@ execute_program_ops(const struct msr_program *program, struct msr_program_cpu *c
 	return op;
 }
 
-/* Readers see the tick 0, then the record change, then its tick, then the head. */
+/*
+ * Readers see the tick 0, then the record change, then its tick, then the head.
+ * @count: the number of operations of the CPU
+ */
 static __always_inline void begin_record(const struct msr_program *program,
-					 struct msr_program_cpu *cpu, u64 tsc)
+					 struct msr_program_cpu *cpu, u32 count, bool stamps,
+					 u64 tsc)
 {
-	u32 count = cpu->end - cpu->first;
-	u32 values = count * (program->stamps ? 3 : 1);
-	u32 i;
 	struct msr_stream *stream = cpu->stream;
+	u32 values = count * (stamps ? 3 : 1);
+	u32 i;
 
 	cpu->record = (void *)(stream + 1) +
 		      (size_t)(stream->head & (program->slots - 1)) * program->record_size;
@@ -381,7 +384,7 @@ static __always_inline const struct msr_program_op *execute_part(const struct ms
 
 	lockdep_assert_irqs_disabled();
 	if (op == program->ops + cpu->first)
-		begin_record(program, cpu, start);
+		begin_record(program, cpu, cpu->end - cpu->first, program->stamps, start);
 	if (!program->stamps)
 		op = execute_program_ops(program, cpu, op, end, start, false);
 	else
@@ -390,6 +393,20 @@ static __always_inline const struct msr_program_op *execute_part(const struct ms
 	if (op == last)
 		end_record(cpu);
 	return op;
+}
+
+/* The only operation of a program without time stamps, which needs no loop */
+static __always_inline void execute_single(const struct msr_program *program,
+					   struct msr_program_cpu *cpu)
+{
+	u64 start = rdtsc();
+
+	lockdep_assert_irqs_disabled();
+	begin_record(program, cpu, 1, false, start);
+	if (execute_program_op(program, program->ops, cpu->record->word, false))
+		note_failure(cpu, 0, 1);
+	cpu->cycles = rdtsc() - start;
+	end_record(cpu);
 }
 
 /* Return: the next operation of the queue, for another visit. */
@@ -815,7 +832,7 @@ static noinline long visit_for_program(struct msr_program *program, const bool *
  * A few operations for the caller's CPU need no claim. They delay the caller alone.
  * Return: whether they have been executed, or where to go on has been set.
  */
-static __always_inline bool execute_here(struct msr_program *program, const bool *cut)
+static noinline bool execute_here(struct msr_program *program, const bool *cut)
 {
 	struct msr_program_cpu *cpu = program->cpus;
 	const struct msr_program_op *op;
@@ -835,6 +852,15 @@ static __always_inline bool execute_here(struct msr_program *program, const bool
 	return false;
 }
 
+static noinline long execute_anywhere(struct msr_program *program, const bool *cut)
+{
+	if (program->nr_cpus > 1 || program->count > MSR_SMALL_BATCH)
+		start_program(program);
+	else if (execute_here(program, cut))
+		return program->cpus->failed;
+	return visit_for_program(program, cut);
+}
+
 /**
  * msr_exec_program() - execute a program once, each operation on its CPU
  * @program:	the program, which no other task executes at the same time
@@ -850,13 +876,18 @@ static __always_inline bool execute_here(struct msr_program *program, const bool
  */
 long msr_exec_program(struct msr_program *program, const bool *cut)
 {
-	if (program->nr_cpus == 1 && program->count <= MSR_SMALL_BATCH) {
-		if (execute_here(program, cut))
-			return program->cpus->failed;
-	} else {
-		start_program(program);
+	struct msr_program_cpu *cpu = program->cpus;
+
+	if (program->count > 1 || program->stamps)
+		return execute_anywhere(program, cut);
+	local_irq_disable();
+	if (cpu->cpu != smp_processor_id() || READ_ONCE(*cut)) {
+		local_irq_enable();
+		return execute_anywhere(program, cut);
 	}
-	return visit_for_program(program, cut);
+	execute_single(program, cpu);
+	local_irq_enable();
+	return cpu->failed;
 }
 
 /* There was no time for what is left of a sample. */
@@ -891,7 +922,7 @@ void msr_exec_sample(const struct msr_program *program, struct msr_program_cpu *
 	u64 start = rdtsc();
 
 	lockdep_assert_irqs_disabled();
-	begin_record(program, cpu, tsc);
+	begin_record(program, cpu, cpu->end - cpu->first, program->stamps, tsc);
 	if (!program->stamps)
 		op = execute_program_ops(program, cpu, first, end, start, false);
 	else

@@ -383,12 +383,6 @@ void msr_sampling_uninit(struct msr_sampling *sampling)
 	kvfree(sampling->samplers);
 }
 
-/** msr_sampling_on() - whether it is sampled. @sampling: how. Context: any but NMIs. */
-bool msr_sampling_on(const struct msr_sampling *sampling)
-{
-	return !list_empty(&sampling->node);
-}
-
 static int check_times(const struct msr_start *start)
 {
 	u64 now = ktime_get_ns();

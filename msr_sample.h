@@ -49,6 +49,12 @@ struct msr_sampling {
 	struct completion started;
 };
 
+/** msr_sampling_on() - whether it is sampled. @sampling: how. Context: any but NMIs. */
+static inline bool msr_sampling_on(const struct msr_sampling *sampling)
+{
+	return !list_empty(&sampling->node);
+}
+
 void msr_sampling_init(struct msr_sampling *sampling, struct msr_program *program, const bool *cut);
 void msr_sampling_note_time(struct msr_ring *ring);
 int msr_sampling_permit(struct msr_sampling *sampling, u32 wake);
@@ -56,7 +62,6 @@ void msr_sampling_uninit(struct msr_sampling *sampling);
 int msr_sampling_start(struct msr_sampling *sampling, const struct msr_start *start);
 void msr_sampling_stop(struct msr_sampling *sampling);
 void msr_sampling_ended(struct msr_sampling *sampling);
-bool msr_sampling_on(const struct msr_sampling *sampling);
 __poll_t msr_sampling_poll(struct msr_sampling *sampling, struct file *file, poll_table *table);
 
 int msr_sample_init(void);
