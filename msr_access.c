@@ -10,6 +10,7 @@
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
+#include <linux/limits.h>
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
@@ -228,24 +229,73 @@ int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32
 	return err;
 }
 
-/* Return: whether the operation is for this CPU, and has been executed or says why not. */
-static __always_inline bool probe_here(struct msr_batch_op *op, struct msr_extension *ext,
-				       unsigned long opened, int *err)
+/* So often a register is read before the limit of the wait is looked at: a microsecond or two */
+#define PROBES_AT_ONCE 16
+
+/* No list has this generation. */
+#define NO_LIST ULONG_MAX
+
+enum probe { PROBE_SAME, PROBE_ENDS, PROBE_ELSEWHERE };
+
+/* Return: whether the wait ends: the register differs, or cannot be read, and the operation says.
+ */
+static __always_inline enum probe probed(const struct msr_batch_op *op, const struct msr_poll *poll)
+{
+	return op->err || (op->msrdata ^ poll->from) & poll->mask ? PROBE_ENDS : PROBE_SAME;
+}
+
+/*
+ * One read on this CPU with interrupts off, if it is that of the operation. The list in force is
+ * asked, unless it is @allowed, the one that was asked last and allows it. Return: also -ESTALE.
+ */
+static __always_inline int probe_here(struct msr_batch_op *op, struct msr_extension *ext,
+				      const struct msr_poll *poll, unsigned long opened,
+				      unsigned long *allowed)
 {
 	const struct msr_table *table;
+	unsigned long generation;
 
-	local_irq_disable();
-	if (op->cpu != smp_processor_id()) {
-		local_irq_enable();
-		return false;
-	}
+	if (op->cpu != smp_processor_id())
+		return PROBE_ELSEWHERE;
 	table = msr_allowlist_here(opened);
 	if (!table)
-		*err = -ESTALE;
-	else if (check_one(&table->index, op))
+		return -ESTALE;
+	generation = READ_ONCE(table->generation);
+	if (generation != *allowed) {
+		if (!check_one(&table->index, op))
+			return PROBE_ENDS;
+		*allowed = generation;
+	}
+	if (ext->stamp)
 		msr_exec_here_extended(op, ext);
-	local_irq_enable();
-	return true;
+	else
+		msr_exec_here(op);
+	return probed(op, poll);
+}
+
+static int probe_often(struct msr_batch_op *op, struct msr_extension *ext, struct msr_poll *poll,
+		       unsigned long opened)
+{
+	unsigned int left = poll->limit_us ? PROBES_AT_ONCE : 1;
+	unsigned long allowed = NO_LIST;
+	int result;
+
+	do {
+		local_irq_disable();
+		result = probe_here(op, ext, poll, opened, &allowed);
+		local_irq_enable();
+		poll->probes += result != PROBE_ELSEWHERE;
+	} while (result == PROBE_SAME && --left && !need_resched());
+	return result;
+}
+
+static int probe_once(struct msr_batch_op *op, struct msr_extension *ext, struct msr_poll *poll,
+		      unsigned long opened)
+{
+	int err = enter_and_execute(op, ext, 1, opened, NULL);
+
+	poll->probes++;
+	return err < 0 ? err : (int)probed(op, poll);
 }
 
 static void sleep_between_probes(ktime_t end)
@@ -257,29 +307,33 @@ static void sleep_between_probes(ktime_t end)
 	schedule_hrtimeout_range(&until, gap / 4, HRTIMER_MODE_ABS);
 }
 
-/* Return: 0, and the operation says how the wait ended; -ESTALE, -ENOMEM or -EINTR. */
+/* Return: 0, and the operation says how the wait ended; -ESTALE or -EINTR. */
 static int wait_for_change(struct msr_batch_op *op, struct msr_extension *ext,
 			   struct msr_poll *poll, unsigned long opened)
 {
 	ktime_t end = ktime_add_us(ktime_get(), poll->limit_us);
-	bool compare = !poll->from_now;
-	int err = 0;
+	int result;
 
-	for (poll->probes = 1;; poll->probes++) {
-		bool here = probe_here(op, ext, opened, &err);
-
-		if (!here)
-			err = enter_and_execute(op, ext, 1, opened, NULL);
-		if (err < 0)
-			return err;
-		if (op->err)
+	if (poll->from_now) {
+		result = probe_once(op, ext, poll, opened);
+		if (result < 0 || op->err)
+			return min(result, 0);
+		poll->from = op->msrdata;
+		if (!poll->limit_us) {
+			op->err = -ETIME;
 			return 0;
-		if (!compare) {
-			poll->from = op->msrdata;
-			compare = true;
 		}
-		if ((op->msrdata ^ poll->from) & poll->mask)
-			return 0;
+	}
+	for (;;) {
+		bool here = true;
+
+		result = probe_often(op, ext, poll, opened);
+		if (result == PROBE_ELSEWHERE) {
+			here = false;
+			result = probe_once(op, ext, poll, opened);
+		}
+		if (result != PROBE_SAME)
+			return min(result, 0);
 		if (ktime_get() >= end) {
 			op->err = -ETIME;
 			return 0;

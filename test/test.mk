@@ -93,9 +93,10 @@ build/guest/%: test/guest/%.c $(GUEST_COMMON)
 build/debug/%: test/debug/%.c $(GUEST_COMMON)
 	$(build-guest-program)
 
-build/bench/%: test/bench/%.c msr_safe.h
+build/bench/bench_sessions: lib/ring.c
+build/bench/%: test/bench/%.c test/bench/bench.h lib/ring.h msr_safe.h
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(WARNINGS) -o $@ $< -lpthread
+	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE= -o $@ $(filter %.c,$^) -lpthread
 
 # Where apt has not heard of any packages yet, the fuzzer's library is still missing.
 build/fuzz/fuzz_table: CPPFLAGS += -Ilib/shim -I. -Wl,--wrap=calloc
@@ -123,7 +124,7 @@ packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)
 
 $(TEST_PROGRAMS) $(FUZZERS): | packages-check
-BENCHES := build/bench/bench build/bench/bench_msrsave
+BENCHES := build/bench/bench build/bench/bench_msrsave build/bench/bench_sessions
 $(BENCHES): | packages
 
 check: kernel-files build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(UNIT_TESTS) \

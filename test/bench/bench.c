@@ -12,60 +12,18 @@
  *			batches that do not. For a guest of 4 CPUs with stall.ko.
  */
 
-#define _GNU_SOURCE
-#include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "../../msr_safe.h"
+#include "bench.h"
 
 #define BATCH_OPS 30000
 #define CALLS 20000
-#define FIRST_MSR 0x3000 /* no register there; reads 0 in the guest */
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
-}
-
-static int open_or_die(const char *path, int flags)
-{
-	int fd = open(path, flags);
-
-	if (fd < 0)
-		err(EXIT_FAILURE, "%s", path);
-	return fd;
-}
-
-static void load_list(unsigned int entries)
-{
-	int fd = open_or_die("/dev/cpu/msr_allowlist", O_WRONLY);
-	static char text[128 * 1024];
-	size_t len = 0;
-	unsigned int i;
-
-	for (i = 0; i < entries; i++)
-		len += snprintf(text + len, sizeof(text) - len, "0x%x 0x0\n", FIRST_MSR + i);
-	if (write(fd, text, len) != (ssize_t)len)
-		err(EXIT_FAILURE, "/dev/cpu/msr_allowlist");
-	close(fd);
-}
-
 /* Operations that read the registers of a list, over all of some CPUs */
 static struct msr_batch_op *make_ops(unsigned int count, unsigned int entries, unsigned int cpus)
 {
@@ -88,52 +46,6 @@ static void run_batch(int fd, struct msr_batch_op *ops, unsigned int count)
 
 	if (ioctl(fd, X86_IOC_MSR_BATCH, &batch))
 		err(EXIT_FAILURE, "X86_IOC_MSR_BATCH");
-}
-
-/* A session of reads on one CPU */
-static int prepare_session(int fd, unsigned int count, unsigned int entries)
-{
-	struct msr_op *ops = calloc(count, sizeof(*ops));
-	struct msr_ops head = {
-		.size = sizeof(head),
-		.op_size = sizeof(*ops),
-		.count = count,
-		.ops = (uintptr_t)ops,
-		.slots = 2,
-	};
-	unsigned int i;
-	int session;
-
-	if (!ops)
-		err(EXIT_FAILURE, NULL);
-	for (i = 0; i < count; i++)
-		ops[i].msr = FIRST_MSR + i % entries;
-	session = ioctl(fd, MSR_IOC_PREPARE, &head);
-	if (session < 0)
-		err(EXIT_FAILURE, "MSR_IOC_PREPARE");
-	free(ops);
-	return session;
-}
-
-/* A run of a session; the quickest of some, or the mean of many */
-static double cost_of_run(int fd, unsigned int count, unsigned int entries)
-{
-	int session = prepare_session(fd, count, entries);
-	struct msr_run run = { .size = sizeof(run) };
-	int i, calls = count == 1 ? CALLS : 1, rounds = count == 1 ? 1 : 10;
-	uint64_t start, took, best = UINT64_MAX;
-
-	while (rounds--) {
-		start = now();
-		for (i = 0; i < calls; i++)
-			if (ioctl(session, MSR_IOC_RUN, &run))
-				err(EXIT_FAILURE, "MSR_IOC_RUN");
-		took = now() - start;
-		if (took < best)
-			best = took;
-	}
-	close(session);
-	return (double)best / calls;
 }
 
 static double cost_of_pread(const char *path)
@@ -273,9 +185,6 @@ static void path(void)
 	row("batch of 1 operation", cost_of_batch_of_one(fd), "no ioctl", none);
 	small = cost_of_op(fd, 300);
 	row("an operation of a batch of 30000", small, NULL, 0);
-	row("run of a session of 1 operation", cost_of_run(fd, 1, 300), "no ioctl", none);
-	row("an operation of a session of 30000", cost_of_run(fd, BATCH_OPS, 300) / BATCH_OPS,
-	    "that of a batch", small);
 	load_list(4000);
 	large = cost_of_op(fd, 4000);
 	row("the same, list of 4000 entries", large, "that of 300", small);
@@ -361,16 +270,6 @@ static void spread(void)
 		       (batch.ns - batch.interrupts * each) / BATCH_OPS);
 		fflush(stdout);
 	}
-}
-
-static void pin_to(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		err(EXIT_FAILURE, "sched_setaffinity");
 }
 
 #define STALL_SECONDS 12

@@ -131,6 +131,10 @@ TEST(from_now_the_first_read_is_what_it_is_compared_with, load_the_list, default
 	assert_int_equal(run_while((struct change){ 2, 4, NULL }, &op, 1), 0);
 	assert_int_equal(op.data, 4);
 	assert_true(op.probes > 1);
+	op.limit_us = 0;
+	assert_int_equal(run_ops(&op, 1), 1);
+	assert_int_equal(op.err, -ETIME);
+	assert_int_equal(op.probes, 1);
 }
 
 TEST(only_bits_of_the_mask_are_compared, load_the_list, defaults)
@@ -187,6 +191,24 @@ TEST(what_cannot_be_waited_for_says_why_and_the_others_follow, load_the_list, de
 	ops[0] = wait_op(3, STORE_A, 0);
 	assert_int_equal(run_ops(ops, 2), 1);
 	assert_int_equal(ops[0].err, -ENXIO);
+}
+
+TEST(before_a_list_is_written_nothing_can_be_waited_for, NULL, defaults)
+{
+	unsigned int cpu;
+
+	assert_int_equal(unload_module(), 0);
+	assert_int_equal(load_module(""), 0);
+	pin_to(1);
+	for (cpu = 1; cpu < 3; cpu++) {
+		struct msr_op op = wait_op(cpu, STORE_A, 0);
+
+		poke(cpu, STORE_A, 7);
+		assert_int_equal(run_ops(&op, 1), 1);
+		assert_int_equal(op.err, -EACCES);
+		assert_int_equal(op.data, 0);
+		assert_int_equal(op.wmask, 0);
+	}
 }
 
 TEST(a_new_list_counts_for_the_next_read_and_its_writer_does_not_wait, load_the_list, defaults)
