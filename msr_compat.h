@@ -67,11 +67,13 @@
 
 /* Kbuild says which functions and enumerators there are. */
 #ifndef MSR_HAS_HRTIMER_SETUP
-#define hrtimer_setup(timer, callback, clock, mode) \
-	do {                                        \
-		hrtimer_init(timer, clock, mode);   \
-		(timer)->function = (callback);     \
-	} while (0)
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*callback)(struct hrtimer *timer),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = callback;
+}
 #endif
 
 /* A timer's callback runs in its interrupt, also in kernels that can run it in a thread. */

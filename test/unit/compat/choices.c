@@ -90,6 +90,35 @@ static bool chooses_mappable(void)
 #endif
 }
 
+static enum hrtimer_restart callback(struct hrtimer *timer)
+{
+	(void)timer;
+	return HRTIMER_NORESTART;
+}
+
+static bool chooses_timer(void)
+{
+	struct hrtimer timer;
+
+	hrtimer_setup(&timer, callback, 1, MSR_TIMER_MODE);
+	if (timer.function != callback || used.timer_clock != 1)
+		return false;
+#ifdef HAVE_HRTIMER_HARD
+	return used.timer_mode == HRTIMER_MODE_ABS_PINNED_HARD;
+#else
+	return used.timer_mode == HRTIMER_MODE_ABS_PINNED;
+#endif
+}
+
+static bool chooses_housekeeping(void)
+{
+#ifdef HAVE_HK_TYPE
+	return HK_TYPE_TICK == 6;
+#else
+	return HK_TYPE_TICK == HK_FLAG_TICK;
+#endif
+}
+
 int main(void)
 {
 	struct class *class = msr_class_create("msr_safe");
@@ -105,5 +134,7 @@ int main(void)
 	expect(chooses_refcount(), "module_refcount");
 	expect(chooses_lockdown(), "security_locked_down");
 	expect(chooses_mappable(), "MSR_GFP_MAPPABLE");
+	expect(chooses_timer(), "hrtimer_setup");
+	expect(chooses_housekeeping(), "HK_TYPE_TICK");
 	return failed;
 }

@@ -17,6 +17,8 @@ static struct {
 	unsigned int refcounts;
 	unsigned int reads;
 	unsigned int writes;
+	int timer_clock;
+	int timer_mode;
 } used;
 
 /* linux/export.h, linux/module.h */
@@ -84,6 +86,45 @@ enum { GFP_KERNEL = 1, GFP_KERNEL_ACCOUNT };
 
 #ifdef HAVE_PG_KMEMCG
 #define PG_kmemcg 0x200
+#endif
+
+/* linux/hrtimer.h, linux/sched/isolation.h */
+typedef int clockid_t;
+enum hrtimer_restart { HRTIMER_NORESTART };
+enum hrtimer_mode {
+	HRTIMER_MODE_ABS_PINNED = 2,
+#ifdef HAVE_HRTIMER_HARD
+	HRTIMER_MODE_ABS_PINNED_HARD = 10,
+#endif
+};
+
+struct hrtimer {
+	enum hrtimer_restart (*function)(struct hrtimer *timer);
+};
+
+#ifdef HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*callback)(struct hrtimer *timer),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	timer->function = callback;
+	used.timer_clock = clock;
+	used.timer_mode = mode;
+}
+#endif
+#ifdef HAVE_HRTIMER_INIT
+static inline void hrtimer_init(struct hrtimer *timer, clockid_t clock, enum hrtimer_mode mode)
+{
+	timer->function = NULL;
+	used.timer_clock = clock;
+	used.timer_mode = mode;
+}
+#endif
+
+#ifdef HAVE_HK_TYPE
+enum hk_type { HK_TYPE_TICK = 6 };
+#else
+enum hk_flags { HK_FLAG_TICK = 16 };
 #endif
 
 /* linux/lockdep.h */
