@@ -101,6 +101,7 @@ kernel 'a backport of the const devnode alone' $HK $OWNER $DEVNODE $RDMSRL $ASSE
 kernel 'a backport of the const dev_uevent alone' $HK $OWNER $UEVENT $RDMSRL $ASSERT $UNLOAD
 kernel 'a kernel without an assertion of lockdep' $HARD $OWNER $RDMSRL $UNLOAD
 kernel 'modules that cannot be unloaded' $HK $DEVNODE $UEVENT $UNINITIALIZED $RDMSRQ $ASSERT
+# shellcheck disable=SC2086	# several flags
 ! said=$(compile $HK $RDMSRQ $UNLOAD $DEVNODE $UEVENT 2>&1) &&
 	echo "$said" | grep -q 'msr-safe is for 64-bit x86 kernels'
 result $? 'a kernel of 32 bits is refused, with the reason' "$said"
