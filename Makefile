@@ -91,9 +91,10 @@ msr-allowlist: build/msr-allowlist
 lists:
 	@allowlists/generate allowlists msr_takeover.c msrsave/kinds.c
 
+build/ring: lib/ring.c lib/ring.h
 build/%: examples/%.c $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -I. $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $<
+	$(CC) -I. $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 include packaging/install.mk
 

@@ -245,8 +245,8 @@ struct msr_ops {
  * mmap() of the descriptor, with offset 0, @map_len bytes, %PROT_READ and %MAP_SHARED, shows
  * &struct msr_ring, and the records of each CPU behind it. The mapping can never be written.
  *
- * poll(2) of the descriptor reports %EPOLLIN once after @wake new records of one CPU, and
- * %EPOLLHUP when a new allowlist has ended the session.
+ * poll(2) of the descriptor reports POLLIN once after @wake new records of one CPU, and
+ * POLLHUP when a new allowlist has ended the session.
  *
  * Returns -1 if there is no session. Then errno is the first error of an operation in the
  * order of the array, as in &struct msr_op, and @err of each is set; or
@@ -312,9 +312,9 @@ struct msr_run {
  *		the same @period_ns sample at the same time.
  * @period_ns:	In. From one point to the next, %MSR_PERIOD_MIN_NS to %MSR_PERIOD_MAX_NS.
  * @hold_ns:	In. 0: a record at each point. Otherwise on change: a timer reads the first
- *		register of its CPU @period_ns after the last record, then after twice that
- *		time, and so on up to @hold_ns, until the value differs. Then it writes a
- *		record, and rests for @hold_ns: @period_ns to %MSR_PERIOD_MAX_NS.
+ *		register of its CPU @period_ns after its rest, then after twice that time,
+ *		and so on up to @hold_ns, until the value differs. Then it writes a record,
+ *		and rests for @hold_ns: @period_ns to %MSR_PERIOD_MAX_NS.
  *
  * 32 bytes; later versions can add members at the end.
  */
@@ -343,8 +343,8 @@ struct msr_start {
  *	and the module's parameter sample_isolated is not set;
  * %EBUSY the session samples; or the rates of all sessions on one of its CPUs would be more
  *	than the module's parameter sample_max_hz together;
- * %EINVAL @size is too small, a flag is unknown, a time is out of its range, or an operation of
- *	the session is a write;
+ * %EINVAL @size is too small, a flag is unknown, a time is out of its range or shorter than the
+ *	kernel's timers can be, or an operation of the session is a write;
  * %E2BIG @size is over 4096, a member that the module does not know is not 0, or the session
  *	has more than %MSR_SAMPLE_MAX_OPS operations of one CPU;
  * %EFAULT the argument cannot be read;

@@ -6,7 +6,7 @@
 #define MSR_VERSION_H
 
 #define MSR_SAFE_VERSION_MAJOR 2
-#define MSR_SAFE_VERSION_MINOR 0
+#define MSR_SAFE_VERSION_MINOR 1
 #define MSR_SAFE_VERSION_PATCH 0
 
 /**
@@ -17,7 +17,7 @@
 #define MSR_SAFE_VERSION_u32 \
 	(MSR_SAFE_VERSION_MAJOR << 16 | MSR_SAFE_VERSION_MINOR << 8 | MSR_SAFE_VERSION_PATCH)
 
-/** MSR_SAFE_VERSION_STR - the version as text: "2.0.0" */
+/** MSR_SAFE_VERSION_STR - the version as text: "2.1.0" */
 /* clang-format off */
 #define MSR_SAFE_VERSION_STR \
 	MSR_SAFE_STR(MSR_SAFE_VERSION_MAJOR) "." \

@@ -118,7 +118,7 @@ FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
 
 # What guests are given besides the modules
 GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-allowlist \
-	build/power build/prepared build/stamped docs/clients.md allowlists
+	build/power build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
 
 packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)

@@ -103,8 +103,8 @@ TEST(a_timer_writes_a_record_at_the_points_of_the_grid, load_the_list, defaults)
 
 			assert_true(record->tick > last);
 			last = record->tick;
-			/* Not before its point, by more than clocks differ, nor after the next */
-			assert_in_range(at, point - MS / 10, point + 2 * MS + MS / 10);
+			/* Not before its point, by more than clocks differ */
+			assert_true(at + MS / 10 >= point);
 			assert_int_equal(record->failed, 0);
 			assert_int_equal(record->word[0], i);
 		}

@@ -16,7 +16,7 @@ TEST(both_names_read_the_version, NULL, NULL)
 		int fd = open_path(names[i], O_RDONLY);
 
 		assert_int_equal(read(fd, text, sizeof(text)), 6);
-		assert_string_equal(text, "2.0.0\n");
+		assert_string_equal(text, "2.1.0\n");
 		assert_int_equal(read(fd, text, sizeof(text)), 0);
 		close(fd);
 	}

@@ -4,6 +4,7 @@
 # msr_compat.h chooses right for each combination of what it asks that kernels have had,
 # backports included. test/unit/compat/made_up.h makes the kernels up. DKMS builds for the
 # kernels that are supported. Prints TAP.
+# shellcheck disable=SC2086	# several flags in one variable
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -101,7 +102,6 @@ kernel 'a backport of the const devnode alone' $HK $OWNER $DEVNODE $RDMSRL $ASSE
 kernel 'a backport of the const dev_uevent alone' $HK $OWNER $UEVENT $RDMSRL $ASSERT $UNLOAD
 kernel 'a kernel without an assertion of lockdep' $HARD $OWNER $RDMSRL $UNLOAD
 kernel 'modules that cannot be unloaded' $HK $DEVNODE $UEVENT $UNINITIALIZED $RDMSRQ $ASSERT
-# shellcheck disable=SC2086	# several flags
 ! said=$(compile $HK $RDMSRQ $UNLOAD $DEVNODE $UEVENT 2>&1) &&
 	echo "$said" | grep -q 'msr-safe is for 64-bit x86 kernels'
 result $? 'a kernel of 32 bits is refused, with the reason' "$said"

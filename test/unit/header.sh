@@ -96,9 +96,31 @@ layout()
 		PROMISE(MSR_IOC_OPS == 0x63a3);
 		PROMISE(MSR_IOC_PREPARE == 0x63a4);
 		PROMISE(MSR_IOC_RUN == 0x63a5);
-		PROMISE(sizeof(struct msr_run) == 16);
 		PROMISE(offsetof(struct msr_run, values) == 8);
-		PROMISE(sizeof(struct msr_ring) == 64);
+		PROMISE(MSR_IOC_START == 0x63a6);
+		PROMISE(MSR_IOC_STOP == 0x63a7);
+		PROMISE(sizeof(struct msr_run) == 16);
+		PROMISE(offsetof(struct msr_run, size) == 0);
+		PROMISE(offsetof(struct msr_run, flags) == 4);
+		PROMISE(sizeof(struct msr_start) == 32);
+		PROMISE(offsetof(struct msr_start, size) == 0);
+		PROMISE(offsetof(struct msr_start, flags) == 4);
+		PROMISE(offsetof(struct msr_start, first_ns) == 8);
+		PROMISE(offsetof(struct msr_start, period_ns) == 16);
+		PROMISE(offsetof(struct msr_start, hold_ns) == 24);
+		PROMISE(sizeof(struct msr_ring) == 80);
+		PROMISE(offsetof(struct msr_ring, size) == 0);
+		PROMISE(offsetof(struct msr_ring, reason) == 8);
+		PROMISE(offsetof(struct msr_ring, period_ns) == 48);
+		PROMISE(offsetof(struct msr_ring, first_ns) == 64);
+		PROMISE(offsetof(struct msr_ring, stop_ns) == 72);
+		PROMISE(offsetof(struct msr_stream, cpu) == 0);
+		PROMISE(offsetof(struct msr_stream, state) == 8);
+		PROMISE(offsetof(struct msr_stream, pad) == 12);
+		PROMISE(offsetof(struct msr_stream, late) == 24);
+		PROMISE(offsetof(struct msr_stream, throttled) == 32);
+		PROMISE(offsetof(struct msr_stream, late_max_ns) == 48);
+		PROMISE(offsetof(struct msr_record, tick) == 0);
 		PROMISE(offsetof(struct msr_ring, state) == 4);
 		PROMISE(offsetof(struct msr_ring, cpus) == 12);
 		PROMISE(offsetof(struct msr_ring, slots) == 16);
@@ -124,7 +146,7 @@ version()
 	includes "$@"
 	promise
 	cat <<-'END'
-		PROMISE(MSR_SAFE_VERSION_u32 == 0x020000);
+		PROMISE(MSR_SAFE_VERSION_u32 == 0x020100);
 		PROMISE(sizeof(MSR_SAFE_VERSION_u32) == 4);
 	END
 }
@@ -163,7 +185,7 @@ check 'msr_safe.h compiles alone'
 layout > "$program"
 check 'layouts and ioctl number are those that clients carry'
 version msr_safe.h msr_version.h > "$program"
-check 'the version as one number is 2.0.0'
+check 'the version as one number is 2.1.0'
 version msr_version.h msr_safe.h > "$program"
 check 'msr_version.h may come first'
 client > "$program"

@@ -430,7 +430,7 @@ static void the_version_is_read_or_not(int err)
 	if (err)
 		assert_int_equal(err, EFAULT);
 	else
-		assert_memory_equal(got_text, "2.0.0\n", 6);
+		assert_memory_equal(got_text, "2.1.0\n", 6);
 }
 
 TEST(a_fault_in_reading_the_version_says_so, load_and_aim, unload_at_end)
