@@ -15,7 +15,7 @@ all: modules programs
 
 help:
 	@echo 'make            build msr-safe.ko for the running kernel (KDIR= for another), the tools'
-	@echo 'make modules    build msr-safe.ko alone; so make msrsave, make msr-allowlist'
+	@echo 'make modules    build msr-safe.ko alone; so make msrsave, msr-allowlist, msr-record'
 	@echo 'make load       load it; make unload takes it away'
 	@echo 'make install    install programs, manuals, lists, udev rules and the service below'
 	@echo '                prefix= and DESTDIR=; make uninstall takes them away'
@@ -80,13 +80,20 @@ msrsave: build/msrsave
 
 # Reads lists as the module does: with its source
 TABLE := msr_table.c $(LIB_HEADERS) $(wildcard lib/shim/*/*.h)
-ALLOWLIST_TOOL := $(wildcard allowlists/msr-allowlist/*.[ch]) $(LIB) $(TABLE)
+ALLOWLIST_TOOL := $(wildcard allowlists/msr-allowlist/*.[ch]) lib/tables.c $(LIB) $(TABLE)
 BUILD_ALLOWLIST_TOOL = $(BUILD_PROGRAM) -Ilib/shim -DLISTS_DIR='"$(LISTS_DIR)"'
 
 build/msr-allowlist: $(ALLOWLIST_TOOL) build/how
 	$(BUILD_ALLOWLIST_TOOL) -o $@ $(filter %.c,$^)
 
 msr-allowlist: build/msr-allowlist
+
+RECORD := $(wildcard tools/msr-record/*.[ch]) lib/ring.c lib/tables.c $(LIB)
+
+build/msr-record: $(RECORD) build/how
+	$(BUILD_PROGRAM) -DLISTS_DIR='"$(LISTS_DIR)"' -o $@ $(filter %.c,$^)
+
+msr-record: build/msr-record
 
 lists:
 	@allowlists/generate allowlists msr_takeover.c msrsave/kinds.c
@@ -120,6 +127,6 @@ install-spank: spank
 
 .PHONY: spank install-spank
 
-.PHONY: all always help modules msrsave msr-allowlist lists clean load unload examples
+.PHONY: all always help modules msrsave msr-allowlist msr-record lists clean load unload examples
 
 include test/test.mk

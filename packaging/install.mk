@@ -22,11 +22,11 @@ LISTS_DIR = $(datadir)/msr-safe/allowlists
 LISTS := $(wildcard allowlists/al_??_*)
 MANUALS := $(wildcard man/*.[1-9] msrsave/*.[1-9])
 
-PROGRAMS := build/msrsave build/msr-allowlist
+PROGRAMS := build/msrsave build/msr-allowlist build/msr-record
 
 # What goes where: mode, path, file
 place = $(foreach file,$(3),$(1):$(2)/$(notdir $(file)):$(file))
-INSTALLED = $(call place,755,$(bindir),build/msr-allowlist) \
+INSTALLED = $(call place,755,$(bindir),build/msr-allowlist build/msr-record) \
 	$(call place,755,$(sbindir),build/msrsave) \
 	$(call place,755,$(libexecdir)/msr-safe,build/install/service) \
 	$(call place,644,$(includedir),$(PUBLIC_HEADERS)) \

@@ -69,7 +69,7 @@ build/unit/test_msrsave: WRAPPED += batch_open batch_run allowlist_read cpus_onl
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(LIB)
 build/unit/test_state: WRAPPED += fsync read rename write
 build/unit/test_lists build/unit/test_live: CPPFLAGS += -Ilib/shim
-build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c tables.c) $(TABLE)
+build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c) lib/tables.c $(TABLE)
 build/unit/test_live: $(ALLOWLIST_TOOL)
 build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read cpus_online node_check \
 	open processor_id_here write
@@ -117,7 +117,7 @@ build/fuzz/fuzz_devices: $(wildcard test/fuzz/devices/*.[ch]) $(GUEST_COMMON) \
 FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
 
 # What guests are given besides the modules
-GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-allowlist \
+GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-allowlist build/msr-record \
 	build/power build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
 
 packages-check: packages

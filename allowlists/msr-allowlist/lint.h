@@ -6,7 +6,7 @@
 #define ALLOWLIST_TOOL_LINT_H
 
 #include "list.h"
-#include "tables.h"
+#include "../../lib/tables.h"
 
 struct findings {
 	unsigned int denied; /* entries with bits that must not be writable */

@@ -9,7 +9,7 @@
 
 #include "../../lib/processor.h"
 #include "list.h"
-#include "tables.h"
+#include "../../lib/tables.h"
 
 enum status {
 	GOOD = 0,

@@ -450,7 +450,7 @@ TEST(a_batch_that_cannot_be_written_back_is_efault, load_the_list, NULL)
 
 TEST(versions_that_are_served, load_the_list, NULL)
 {
-	static const uint32_t served[] = { 0, 0x020000, 0x020001, 0x0200ff };
+	static const uint32_t served[] = { 0, 0x020000, 0x020001, 0x0200ff, 0x020100, 0x0201ff };
 	struct msr_batch_op op = read_op(0, STORE_A);
 	unsigned int i;
 
@@ -461,7 +461,7 @@ TEST(versions_that_are_served, load_the_list, NULL)
 TEST(other_versions_are_enoprotoopt_and_execute_nothing, load_the_list, NULL)
 {
 	static const uint32_t refused[] = {
-		0x010000, 0x0100ff, 0x010800, 0x01ff00, 0x020100,
+		0x010000, 0x0100ff, 0x010800, 0x01ff00, 0x020200,
 		0x02ff00, 0x030000, 0xff0000, 0xffffff,
 	};
 	struct msr_batch_op op = write_op(0, STORE_A, 1);

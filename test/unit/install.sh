@@ -31,6 +31,7 @@ expected()
 {
 	cat <<-'END'
 		./bin/msr-allowlist
+		./bin/msr-record
 		./include/msr_safe.h
 		./include/msr_version.h
 		./lib/modprobe.d/msr-safe.conf
@@ -40,7 +41,9 @@ expected()
 		./libexec/msr-safe/service
 		./sbin/msrsave
 		./share/bash-completion/completions/msr-allowlist
+		./share/bash-completion/completions/msr-record
 		./share/bash-completion/completions/msrsave
+		./share/man/man1/msr-record.1
 		./share/man/man1/msrsave.1
 		./share/man/man4/msr_safe.4
 		./share/man/man8/msr-allowlist.8

@@ -11,7 +11,7 @@
 
 #include "../../allowlists/msr-allowlist/lint.h"
 #include "../../allowlists/msr-allowlist/list.h"
-#include "../../allowlists/msr-allowlist/tables.h"
+#include "../../lib/tables.h"
 
 #define LISTS "allowlists"
 

@@ -27,11 +27,12 @@ number_of()
 
 version=$(number_of MAJOR).$(number_of MINOR).$(number_of PATCH)
 
-plan 4
+plan 6
 for label in '' 2.7.1-site; do
 	set -- ${label:+"-DVERSION=\"$label\""}
 	check msrsave "${label:-$version}" "$@" msrsave/*.c
 	check msr-allowlist "${label:-$version}" "$@" -Ilib/shim '-DLISTS_DIR=""' \
 		allowlists/msr-allowlist/*.c msr_table.c
+	check msr-record "${label:-$version}" "$@" '-DLISTS_DIR=""' tools/msr-record/*.c
 done
 finish

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "../../lib/array.h"
+#include "array.h"
 #include "tables.h"
 
 #define MOST_COLUMNS 10
@@ -381,4 +382,41 @@ void reg_name(const struct reg *reg, uint32_t msr, char *name)
 	if (percent)
 		snprintf(name + strlen(name), REG_NAME_SIZE - strlen(name), "%u%s",
 			 (msr - reg->at.first) / reg->at.step, percent + 1);
+}
+
+static const char *without_prefix(const char *name)
+{
+	if (strncasecmp(name, "IA32_", 5) == 0)
+		return name + 5;
+	return strncasecmp(name, "MSR_", 4) == 0 ? name + 4 : name;
+}
+
+static bool is_named(const struct reg *reg, const char *name, uint32_t *msr)
+{
+	char this[REG_NAME_SIZE];
+
+	/* An address at a time, as few are in ranges */
+	for (*msr = reg->at.first;; *msr += reg->at.step) {
+		reg_name(reg, *msr, this);
+		if (strcasecmp(this, name) == 0)
+			return true;
+		if (*msr == reg->at.last)
+			return false;
+	}
+}
+
+bool tables_named(const struct tables *tables, const struct model *model, const char *name,
+		  uint32_t *msr)
+{
+	size_t i;
+
+	name = without_prefix(name);
+	for (;; model = NULL) {
+		for (i = 0; i < tables->nr_regs; i++)
+			if (model_has(model, tables->regs[i].models) &&
+			    is_named(&tables->regs[i], name, msr))
+				return true;
+		if (!model)
+			return false;
+	}
 }

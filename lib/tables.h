@@ -3,8 +3,8 @@
  * What is known of registers: the tables `models`, `registers` and `denied`, which say
  * themselves how they are laid out.
  */
-#ifndef ALLOWLIST_TOOL_TABLES_H
-#define ALLOWLIST_TOOL_TABLES_H
+#ifndef LIB_TABLES_H
+#define LIB_TABLES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -108,8 +108,15 @@ const struct reg *tables_decided(const struct tables *tables, const struct model
 
 const struct client *tables_client(const struct tables *tables, const char *name);
 
+/*
+ * Finds a register by its name, in upper or lower case, with IA32_ or MSR_ in front or without:
+ * that of the model if it has one, otherwise that of any. Returns whether there is one.
+ */
+bool tables_named(const struct tables *tables, const struct model *model, const char *name,
+		  uint32_t *msr);
+
 /* Writes the name of a register to a buffer of REG_NAME_SIZE bytes. */
 #define REG_NAME_SIZE 64
 void reg_name(const struct reg *reg, uint32_t msr, char *name);
 
-#endif /* ALLOWLIST_TOOL_TABLES_H */
+#endif /* LIB_TABLES_H */

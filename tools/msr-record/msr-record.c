@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Samples registers by a session of the module, and records them.
+ */
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../lib/node.h"
+#include "record.h"
+
+#define SAMPLE_NAME "msr_sample"
+#define SAMPLE_PATH "/dev/cpu/" SAMPLE_NAME
+
+/* How long the records of a CPU last if nobody reads them, and their number at most */
+#define SECONDS_OF_RECORDS 2
+#define MOST_SLOTS 65536
+
+/* How often to look at what is not a record, in milliseconds */
+#define LOOK_MS 100
+
+struct recording {
+	const struct options *options;
+	int session;
+	const struct msr_ring *ring;
+	struct msr_safe_ring *readers; /* one for each CPU */
+	struct msr_record *record;
+	struct output output;
+	uint64_t records;
+};
+
+static volatile sig_atomic_t ended_by;
+
+static void note_signal(int signal)
+{
+	ended_by = signal;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static const char *why_not(int error)
+{
+	switch (error) {
+	case EACCES:
+		return "not in the allowlist";
+	case EIO:
+		return "the processor has no such register";
+	case ENXIO:
+		return "no such CPU, or offline";
+	default:
+		return strerror(error);
+	}
+}
+
+/* An operation for each CPU and register; @count is their number. */
+static struct msr_op *make_ops(const struct options *options, uint32_t *count)
+{
+	unsigned int nr_cpus = cpus_count(&options->cpus), cpu, i;
+	struct msr_op *ops = calloc((size_t)nr_cpus * options->nr_columns, sizeof(*ops));
+
+	*count = 0;
+	for_each_cpu_of(cpu, &options->cpus) {
+		for (i = 0; ops && i < options->nr_columns; i++) {
+			ops[*count].cpu = cpu;
+			ops[(*count)++].msr = options->columns[i].msr;
+		}
+	}
+	return ops;
+}
+
+/* The first operation that failed */
+static void explain(const struct options *options, const struct msr_op *ops, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count && !ops[i].err; i++)
+		;
+	if (i < count)
+		warnx("%s on CPU %u: %s", options->columns[i % options->nr_columns].name,
+		      ops[i].cpu, why_not(-ops[i].err));
+	else if (errno == EMFILE)
+		warnx("you have as many sessions as session_max of the module allows");
+	else if (errno == ENOMEM)
+		warnx("no memory for the records, or no more than session_max_kib of the module "
+		      "allows: sample fewer CPUs or registers");
+	else
+		warn("%s", SAMPLE_PATH);
+}
+
+static uint32_t slots_for(double rate)
+{
+	uint32_t slots = 64;
+
+	while (slots < rate * SECONDS_OF_RECORDS && slots < MOST_SLOTS)
+		slots *= 2;
+	return slots;
+}
+
+static int open_device(void)
+{
+	int fd = open(SAMPLE_PATH, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || node_check(fd, SAMPLE_NAME)) {
+		node_warn(SAMPLE_PATH);
+		return -1;
+	}
+	return fd;
+}
+
+/* With fewer records if there is no memory for so many */
+static int prepare(struct recording *recording, int device, uint64_t *len)
+{
+	const struct options *options = recording->options;
+	uint32_t slots = slots_for(options->rate);
+	struct msr_ops head = { .size = sizeof(head), .op_size = sizeof(struct msr_op) };
+	struct msr_op *ops = make_ops(options, &head.count);
+
+	if (!ops) {
+		warn("%s", SAMPLE_PATH);
+		return -1;
+	}
+	head.ops = (uintptr_t)ops;
+	do {
+		head.slots = slots;
+		head.wake = slots / 4;
+		recording->session = ioctl(device, MSR_IOC_PREPARE, &head);
+		slots /= 2;
+	} while (recording->session < 0 && errno == ENOMEM && slots >= 64);
+	if (recording->session < 0)
+		explain(options, ops, head.count);
+	*len = head.map_len;
+	free(ops);
+	return recording->session < 0 ? -1 : 0;
+}
+
+static int map(struct recording *recording, uint64_t len)
+{
+	uint32_t i;
+
+	recording->ring = mmap(NULL, len, PROT_READ, MAP_SHARED, recording->session, 0);
+	if (recording->ring == MAP_FAILED) {
+		warn("%s", SAMPLE_PATH);
+		return -1;
+	}
+	recording->readers = calloc(recording->ring->cpus, sizeof(*recording->readers));
+	recording->record = malloc(recording->ring->record_size);
+	if (!recording->readers || !recording->record) {
+		warn("%s", SAMPLE_PATH);
+		return -1;
+	}
+	for (i = 0; i < recording->ring->cpus; i++)
+		msr_safe_ring_init(&recording->readers[i], recording->ring, i);
+	return 0;
+}
+
+static int start(const struct recording *recording)
+{
+	const struct options *options = recording->options;
+	struct msr_start arg = {
+		.size = sizeof(arg),
+		.flags = options->stagger ? MSR_START_STAGGER : 0,
+		.period_ns = 1e9 / options->rate + 0.5,
+		.hold_ns = options->hold * 1e9 + 0.5,
+	};
+
+	if (!ioctl(recording->session, MSR_IOC_START, &arg))
+		return 0;
+	if (errno == EBUSY)
+		warnx("%g samples a second, with those of others, are more than sample_max_hz of the "
+		      "module allows on a CPU",
+		      options->rate);
+	else if (errno == EPERM)
+		warnx("one of the CPUs is a nohz_full one, and sample_isolated of the module is not set");
+	else if (errno == ESTALE)
+		warnx("a new allowlist has ended the session");
+	else
+		warn("%s", SAMPLE_PATH);
+	return -1;
+}
+
+static int read_records(struct recording *recording)
+{
+	uint32_t i;
+
+	for (i = 0; i < recording->ring->cpus; i++) {
+		struct msr_safe_ring *reader = &recording->readers[i];
+
+		while (msr_safe_ring_next(reader, recording->record)) {
+			recording->records++;
+			if (output_record(&recording->output, reader->stream->cpu,
+					  recording->record))
+				return -1;
+		}
+	}
+	return output_flush(&recording->output);
+}
+
+/* What became of the points that have no record here */
+struct missing {
+	uint64_t late, throttled, offline, lost;
+};
+
+static struct missing count_missing(const struct recording *recording)
+{
+	struct missing missing = { 0 };
+	uint32_t i;
+
+	for (i = 0; i < recording->ring->cpus; i++) {
+		const struct msr_safe_ring *reader = &recording->readers[i];
+
+		missing.late += reader->stream->late;
+		missing.throttled += reader->stream->throttled;
+		missing.offline += reader->stream->offline;
+		missing.lost += reader->lost;
+	}
+	return missing;
+}
+
+static void print_missing(const struct recording *recording)
+{
+	struct missing missing = count_missing(recording);
+
+	fprintf(stderr,
+		"%" PRIu64 " samples of %" PRIu32 " CPUs; missing: %" PRIu64 " late, %" PRIu64
+		" throttled, %" PRIu64 " offline, %" PRIu64 " lost",
+		recording->records, recording->ring->cpus, missing.late, missing.throttled,
+		missing.offline, missing.lost);
+}
+
+/* On a terminal, and not in the middle of the records */
+static bool shows_progress(const struct options *options)
+{
+	return !options->quiet && isatty(STDERR_FILENO) &&
+	       (options->output || !isatty(STDOUT_FILENO));
+}
+
+/* Return: its process, 0 if there is no command, or -1 and has said why. */
+static pid_t run_command(const struct options *options)
+{
+	pid_t pid;
+
+	if (!options->command)
+		return 0;
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		warn("fork");
+	if (pid)
+		return pid;
+	signal(SIGINT, SIG_DFL);
+	execvp(options->command[0], options->command);
+	warn("%s", options->command[0]);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* ^C is for the command, if there is one, and ends that. */
+static void catch_signals(const struct options *options)
+{
+	struct sigaction note = { .sa_handler = note_signal };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGINT, options->command ? &ignore : &note, NULL);
+	sigaction(SIGTERM, &note, NULL);
+	sigaction(SIGHUP, &note, NULL);
+}
+
+static int status_of(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Reads until it is time to end. Return: 0, or -1 for an error; *@status is the command's. */
+static int follow(struct recording *recording, pid_t *pid, int *status)
+{
+	const struct options *options = recording->options;
+	double end = options->duration ? now() + options->duration : 0, shown = now();
+	struct pollfd fd = { .fd = recording->session, .events = POLLIN };
+
+	for (;;) {
+		poll(&fd, 1, LOOK_MS);
+		if (read_records(recording))
+			return -1;
+		if (fd.revents & POLLHUP) {
+			warnx("a new allowlist has ended the session");
+			return -1;
+		}
+		if (*pid && waitpid(*pid, status, WNOHANG) == *pid) {
+			*pid = 0;
+			return 0;
+		}
+		if (ended_by || (end && now() >= end))
+			return 0;
+		if (shows_progress(options) && now() - shown >= 1) {
+			shown = now();
+			fputc('\r', stderr);
+			print_missing(recording);
+		}
+	}
+}
+
+/* Return: whether all that was sampled is written. */
+static bool finish(struct recording *recording, bool good)
+{
+	struct missing missing;
+	bool complete;
+
+	ioctl(recording->session, MSR_IOC_STOP, 0);
+	good = good && !read_records(recording) && !output_close(&recording->output);
+	missing = count_missing(recording);
+	complete = !(missing.late + missing.throttled + missing.offline + missing.lost);
+	if (!recording->options->quiet) {
+		if (shows_progress(recording->options))
+			fputc('\r', stderr);
+		print_missing(recording);
+		fputs(complete ? ". No sample is missing.\n" : ".\n", stderr);
+	}
+	return good && (complete || !recording->options->strict);
+}
+
+int record(const struct options *options)
+{
+	struct recording recording = { .options = options };
+	int device = open_device(), status = 0;
+	bool complete;
+	uint64_t len;
+	pid_t pid;
+
+	if (device < 0 || prepare(&recording, device, &len) || map(&recording, len))
+		return EXIT_NOTHING;
+	close(device);
+	catch_signals(options);
+	if (start(&recording) || output_open(&recording.output, options, recording.ring))
+		return EXIT_NOTHING;
+	pid = run_command(options);
+	if (pid < 0)
+		return EXIT_NOTHING;
+	complete = finish(&recording, !follow(&recording, &pid, &status));
+	/* A command that outlives the recording is waited for, and told what has ended that. */
+	if (pid) {
+		if (ended_by)
+			kill(pid, ended_by);
+		waitpid(pid, &status, 0);
+	}
+	free(recording.readers);
+	free(recording.record);
+	return complete ? status_of(status) : EXIT_INCOMPLETE;
+}
+
+int main(int argc, char *argv[])
+{
+	static struct options options;
+	int status;
+
+	status = parse_options(&options, argc, argv);
+	if (status >= 0)
+		return status;
+	if (options.convert)
+		return convert(&options);
+	if (!options.some_cpus && cpus_online(&options.cpus)) {
+		warn("CPUs");
+		return EXIT_NOTHING;
+	}
+	return record(&options);
+}
