@@ -424,15 +424,22 @@ static u64 first_point(const struct msr_start *start, u64 now)
 	       (div64_u64(now - start->first_ns, start->period_ns) + 1) * start->period_ns;
 }
 
+/* Interrupts are off. */
+static void note_time(struct msr_ring *ring)
+{
+	ring->start_ns = ktime_get_ns();
+	ring->start_tsc = rdtsc_ordered();
+}
+
 /** msr_sampling_note_time() - what converts time stamps. @ring: set. Context: interrupts on. */
 void msr_sampling_note_time(struct msr_ring *ring)
 {
 	local_irq_disable();
-	ring->start_ns = ktime_get_ns();
-	ring->start_tsc = rdtsc_ordered();
+	note_time(ring);
 	local_irq_enable();
 }
 
+/* Nothing of it has been set if sampling does not begin. */
 static void set_grid(struct msr_sampling *sampling, const struct msr_start *start)
 {
 	struct msr_ring *ring = sampling->ring;
@@ -442,8 +449,7 @@ static void set_grid(struct msr_sampling *sampling, const struct msr_start *star
 
 	sampling->period_ns = start->period_ns;
 	sampling->hold_ns = start->hold_ns;
-	sampling->rate = max_t(u64, div64_u64(NSEC_PER_SEC * 1000, start->period_ns), 1);
-	msr_sampling_note_time(ring);
+	note_time(ring);
 	ring->period_ns = start->period_ns;
 	ring->first_ns = first_point(start, ring->start_ns);
 	ring->stop_ns = 0;
@@ -481,10 +487,12 @@ static bool rates_fit(const struct msr_sampling *sampling)
 }
 
 /* Makes it one of those that are sampled. A CPU that comes online starts its timer. */
-static int join(struct msr_sampling *sampling)
+static int join(struct msr_sampling *sampling, const struct msr_start *start)
 {
 	unsigned long flags;
 	int err = 0;
+
+	sampling->rate = max_t(u64, div64_u64(NSEC_PER_SEC * 1000, start->period_ns), 1);
 
 	raw_spin_lock_irqsave(&started_lock, flags);
 	if (READ_ONCE(*sampling->cut)) {
@@ -492,6 +500,7 @@ static int join(struct msr_sampling *sampling)
 	} else if (!rates_fit(sampling)) {
 		err = -EBUSY;
 	} else {
+		set_grid(sampling, start);
 		add_rates(sampling, 1);
 		list_add_tail(&sampling->node, &started);
 		cmpxchg(&sampling->ring->state, MSR_RING_READY, MSR_RING_SAMPLING);
@@ -534,8 +543,7 @@ int msr_sampling_start(struct msr_sampling *sampling, const struct msr_start *st
 	err = check_times(start) ?: check_program(sampling->program);
 	if (err)
 		return err;
-	set_grid(sampling, start);
-	err = join(sampling);
+	err = join(sampling, start);
 	if (err)
 		return err;
 	start_timers(sampling);

@@ -507,6 +507,25 @@ TEST(the_rates_of_all_sessions_of_a_cpu_have_a_limit, load_the_list, defaults)
 	end(&three);
 }
 
+TEST(a_start_that_fails_changes_nothing_in_the_ring, load_the_list, defaults)
+{
+	struct session session = sampler(2, 4, 0);
+	struct msr_ring before;
+
+	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	usleep(20000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	before = *session.ring;
+	assert_int_equal(set_parameter("sample_max_hz", "100"), 0);
+	assert_fails(start_fd(session.fd, MS, 0), EBUSY);
+	assert_memory_equal(session.ring, &before, sizeof(before));
+	load_list("0x402 0\n");
+	before.state = MSR_RING_REVOKED;
+	assert_fails(start_fd(session.fd, 100 * MS, 0), ESTALE);
+	assert_memory_equal(session.ring, &before, sizeof(before));
+	end(&session);
+}
+
 TEST(parameters_have_bounds, NULL, defaults)
 {
 	assert_int_equal(set_parameter("sample_max_hz", "100001"), -EINVAL);

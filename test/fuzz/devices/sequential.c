@@ -207,8 +207,12 @@ static void one_call(void)
 		return random_extended(random_handle(for_ioctls));
 	if (dice < 8400)
 		return random_batch(random_handle(for_ioctls));
-	if (dice < 9300)
+	if (dice < 8800)
 		return seek(random_handle(for_seeks));
+	if (dice < 8900)
+		return prepare_session(random_handle(for_ioctls));
+	if (dice < 9300)
+		return use_session();
 	handle = random_handle(for_cpus);
 	if (dice < 9700)
 		return handle->node->device == CPU ? cpu_vector(handle, dice & 1) : (void)0;
@@ -257,7 +261,8 @@ static bool set_up(void)
 	model.nr_cpus = cpus_online();
 	model.check_version = true;
 	model.revoke_on_change = options.revoke_on_change;
-	if (model.nr_cpus > MAX_CPUS || write_list("\n") != 1 || !memory_init() || !make_nodes()) {
+	if (model.nr_cpus > MAX_CPUS || write_list("\n") != 1 || !memory_init() || !make_nodes() ||
+	    !open_sessions()) {
 		printf("# the guest is not as it should be: %s\n", strerror(errno));
 		return false;
 	}
@@ -277,6 +282,7 @@ static void tear_down(void)
 {
 	unsigned int i;
 
+	close_sessions();
 	while (nr_handles)
 		close_one(&handles[0]);
 	for (i = 0; i < model.nr_cpus; i++)

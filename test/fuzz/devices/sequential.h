@@ -71,6 +71,13 @@ void random_batch(struct handle *handle);
 /* ops.c */
 void random_extended(struct handle *handle);
 
+/* sessions.c */
+bool open_sessions(void);
+void close_sessions(void);
+void prepare_session(struct handle *handle);
+void use_session(void);
+void sessions_judge(void);
+
 /* nodes.c: descriptors, registers past the module, CPUs */
 bool make_nodes(void);
 void remove_nodes(void);

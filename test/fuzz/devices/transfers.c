@@ -248,6 +248,7 @@ void publish(struct list *list)
 {
 	model_publish(&model, list);
 	stats->list_swaps++;
+	sessions_judge();
 }
 
 static void expect_list_write(const struct handle *handle, const struct transfer *t,
