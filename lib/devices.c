@@ -149,3 +149,16 @@ int batch_run(int fd, struct msr_batch_op *ops, size_t count)
 	}
 	return 0;
 }
+
+int fields_run(int fd, struct msr_op *ops, size_t count)
+{
+	struct msr_ops head = { .size = sizeof(head), .op_size = sizeof(*ops) };
+
+	for (; count > 0; ops += head.count, count -= head.count) {
+		head.ops = (uintptr_t)ops;
+		head.count = count < MSR_BATCH_MAX_OPS ? count : MSR_BATCH_MAX_OPS;
+		if (ioctl(fd, MSR_IOC_OPS, &head) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -57,6 +57,13 @@ bool parse_hex(const char **text, unsigned int digits, uint64_t *value);
  */
 int batch_run(int fd, struct msr_batch_op *ops, size_t count);
 
+/*
+ * Carries out any number of extended operations. Returns 0 if it did, and each says in err what
+ * became of it; or -1 with errno set (ENOTTY: the module does not have them), and some may have
+ * been carried out.
+ */
+int fields_run(int fd, struct msr_op *ops, size_t count);
+
 /* Opens the batch device. Returns a descriptor, or -1 with errno set as above. */
 int batch_open(void);
 

@@ -5,6 +5,7 @@
  */
 
 #include <err.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,13 +116,65 @@ static ssize_t run(struct targets *targets, int batch, bool (*picked)(const stru
 	return count;
 }
 
+/* A field of a register: the list lets other bits of it be written, which are not to be. */
+static bool is_field(const struct target *target)
+{
+	return differs(target) && target->in_force & ~target->mask;
+}
+
+static bool any_field(const struct targets *targets)
+{
+	const struct target *target;
+
+	for_each_target(target, targets)
+		if (is_field(target))
+			return true;
+	return false;
+}
+
+/*
+ * Writes what differs with a mask, so that what others write to other bits at the same time is
+ * not undone. Returns how many, or -1; errno is ENOTTY if the module is too old for it.
+ */
+static ssize_t write_fields(struct targets *targets, int batch)
+{
+	struct msr_op *fields = calloc(targets->count, sizeof(*fields));
+	struct target *target;
+	ssize_t count = 0, i;
+
+	if (!fields)
+		return -1;
+	for_each_target(target, targets)
+		if (differs(target))
+			fields[count++] = (struct msr_op){
+				.cpu = target->cpu,
+				.msr = target->msr,
+				.flags = MSR_OP_WRITE,
+				.data = target->want,
+				.mask = target->mask,
+			};
+	if (fields_run(batch, fields, count))
+		count = -1;
+	for (i = 0; i < count; i++)
+		targets->ops[i].err = fields[i].err;
+	free(fields);
+	return count;
+}
+
 /* Writes what differs; only the @last time is an error one. Returns how many, or -1. */
 static ssize_t write_differing(struct targets *targets, int batch, bool last)
 {
-	ssize_t count = run(targets, batch, differs, true);
 	struct msr_batch_op *op = targets->ops;
 	struct target *target;
+	ssize_t count = -1;
 
+	errno = ENOTTY;
+	if (any_field(targets))
+		count = write_fields(targets, batch);
+	if (count < 0 && errno == ENOTTY)
+		count = run(targets, batch, differs, true);
+	else if (count < 0)
+		node_warn(BATCH_PATH);
 	if (count > 0 && last)
 		for_each_target(target, targets)
 			if (differs(target))

@@ -64,7 +64,7 @@ build/unit/test_power: CPPFLAGS += -I. -Itest/unit/machine
 build/unit/test_power: WRAPPED += open fopen ioctl clock_gettime clock_nanosleep
 build/unit/test_options: msrsave/options.c $(LIB)
 build/unit/test_msrsave: $(MSRSAVE)
-build/unit/test_msrsave: WRAPPED += batch_open batch_run allowlist_read cpus_online \
+build/unit/test_msrsave: WRAPPED += batch_open batch_run fields_run allowlist_read cpus_online \
 	cpufreq_active fsync gethostname nanosleep processor_id_here
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(LIB)
 build/unit/test_state: WRAPPED += fsync read rename write

@@ -62,6 +62,42 @@ static const struct kind {
 	{ "preemption", "preemptoff", ": preempt_disable", ": preempt_enable" },
 };
 
+/* Has timers read 8 registers of each CPU, 10,000 times a second. Return: a session. */
+static int start_sampling(void)
+{
+	struct msr_start start = { .size = sizeof(start), .period_ns = 100000 };
+	unsigned int count = 8 * cpus_online(), i;
+	struct msr_op ops[8 * MAX_CPUS];
+	struct msr_ops head = head_of(ops, count, 64);
+	int device = open_path("/dev/cpu/msr_sample", O_RDONLY), session;
+
+	for (i = 0; i < count; i++)
+		ops[i] = extended_read(i / 8, STORE_A);
+	session = ioctl(device, MSR_IOC_PREPARE, &head);
+	close(device);
+	if (session < 0 || ioctl(session, MSR_IOC_START, &start)) {
+		perror("sampling");
+		exit(1);
+	}
+	return session;
+}
+
+/* The same while timers sample, and nothing else is done */
+static void print_sampling(const struct kind *kind)
+{
+	int session = start_sampling();
+
+	trace("current_tracer", kind->tracer);
+	trace("tracing_max_latency", "0");
+	trace("tracing_on", "1");
+	sleep(2);
+	trace("tracing_on", "0");
+	printf("# sampling 8 registers of each CPU at 10 kHz; %s off, longest:\n", kind->what);
+	print_report();
+	trace("current_tracer", "nop");
+	close(session);
+}
+
 static void print_any(int fd, const struct kind *kind)
 {
 	uint64_t ns = 0;
@@ -132,6 +168,8 @@ int main(void)
 	trace("options/function-trace", "0");
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		print_any(fd, &kinds[i]);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		print_sampling(&kinds[i]);
 
 	trace("buffer_size_kb", "16384");
 	trace("events/preemptirq/enable", "1");

@@ -316,6 +316,18 @@ TEST(a_list_that_grew_restores_all, prepare, NULL)
 	assert_int_equal(peek(2, STORE_B), value_of(1, STORE_B, 2));
 }
 
+TEST(bits_that_were_not_saved_stay, prepare, NULL)
+{
+	load_list("0x406 0xff0000\n");
+	assert_int_equal(RUN(STATE_PATH), 0);
+	fill(1);
+	load_the_list(NULL);
+	assert_int_equal(RUN("-r", STATE_PATH), 0);
+	assert_silent();
+	assert_int_equal(peek(2, STORE_B), (value_of(0, STORE_B, 2) & 0xff0000) |
+						   (value_of(1, STORE_B, 2) & ~UINT64_C(0xff0000)));
+}
+
 TEST(closed_streams_do_not_become_the_file, prepare, NULL)
 {
 	pid_t pid = fork();

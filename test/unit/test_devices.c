@@ -61,12 +61,32 @@ static struct {
 } module;
 
 int __wrap_ioctl(int fd, unsigned long request, struct msr_batch_array *batch);
+static int play_ops(const struct msr_ops *head)
+{
+	struct msr_op *ops = (struct msr_op *)(uintptr_t)head->ops;
+	uint32_t i;
+
+	assert_int_equal(head->size, sizeof(*head));
+	assert_int_equal(head->op_size, sizeof(*ops));
+	assert_int_equal(head->flags | head->slots | head->wake | head->map_len, 0);
+	assert_in_range(head->count, 1, MSR_BATCH_MAX_OPS);
+	if (++module.calls == module.failing_call) {
+		errno = module.failure;
+		return -1;
+	}
+	for (i = 0; i < head->count; i++)
+		ops[i].data++;
+	return 1; /* one has failed, say */
+}
+
 int __wrap_ioctl(int fd, unsigned long request, struct msr_batch_array *batch)
 {
 	int first = 0;
 	uint32_t i;
 
 	assert_int_equal(fd, 7);
+	if (request == MSR_IOC_OPS)
+		return play_ops((const void *)batch);
 	assert_int_equal(request, X86_IOC_MSR_BATCH);
 	assert_int_equal(batch->version, MSR_SAFE_VERSION_u32);
 	assert_int_not_equal(batch->numops, 0);
@@ -268,6 +288,22 @@ TEST(the_error_of_an_operation_is_not_one_of_the_batch, reset, NULL)
 	assert_int_equal(ops[5].err, -EIO);
 	assert_run_once(ops, 1, 5);
 	assert_run_once(ops, 6, 10);
+	free(ops);
+}
+
+TEST(extended_operations_take_as_few_calls_as_may_be, reset, NULL)
+{
+	size_t count = MSR_BATCH_MAX_OPS + 5, i;
+	struct msr_op *ops = calloc(count, sizeof(*ops));
+
+	assert_int_equal(fields_run(7, ops, count), 0);
+	assert_int_equal(module.calls, 2);
+	for (i = 0; i < count; i++)
+		assert_int_equal(ops[i].data, 1);
+	module.failing_call = 4;
+	module.failure = ENOTTY;
+	assert_int_equal(fields_run(7, ops, count), -1);
+	assert_int_equal(errno, ENOTTY);
 	free(ops);
 }
 

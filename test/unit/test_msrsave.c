@@ -47,6 +47,9 @@ static struct {
 	struct cpus online;
 	const char *host;
 	unsigned int batches, pauses, writes, fsyncs;
+	unsigned int field_calls;
+	int no_fields; /* an errno */
+	uint64_t other_writer; /* bits that it changes */
 	unsigned int failing_batch, leaving_batch, coming_batch, changing_batch, failing_fsync;
 	int failure;
 	bool no_batch, no_list, no_online, cpufreq;
@@ -246,6 +249,29 @@ int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
 			op->err = read_fake(fake, op->cpu, (uint64_t *)&op->msrdata);
 		else
 			op->err = write_fake(fake, op->cpu, op->msrdata);
+	}
+	return 0;
+}
+
+int __wrap_fields_run(int fd, struct msr_op *ops, size_t count);
+int __wrap_fields_run(int fd, struct msr_op *ops, size_t count)
+{
+	struct msr_op *op;
+
+	assert_int_equal(fd, 1000);
+	node.field_calls++;
+	if (node.no_fields) {
+		errno = node.no_fields;
+		return -1;
+	}
+	for (op = ops; op < ops + count; op++) {
+		struct fake *fake = find(op->msr);
+		uint64_t held = fake->values[op->cpu] ^ node.other_writer;
+
+		/* Another program writes its own bits just before. */
+		fake->values[op->cpu] = held;
+		assert_int_equal(op->flags, MSR_OP_WRITE);
+		op->err = write_fake(fake, op->cpu, (held & ~op->mask) | (op->data & op->mask));
 	}
 	return 0;
 }
@@ -586,6 +612,45 @@ TEST(only_the_cpus_asked_for_are_restored, make_node, remove_node)
 	assert_int_equal(node.registers[0].values[2], disturbed[2]);
 	assert_int_equal(RUN("-r", "-c", "2,9"), 1);
 	assert_string_equal(said, "msrsave: CPU 9: not on line: not restored\n");
+}
+
+/* The list lets more be written now than was saved. */
+static void save_and_grow_the_list(void)
+{
+	unsigned int cpu;
+
+	assert_int_equal(RUN(), 0);
+	node.registers[0].mask = 0xFFFFFF;
+	for (cpu = 0; cpu < 4; cpu++)
+		node.registers[0].values[cpu] = 0x120000;
+	node.field_calls = 0;
+}
+
+TEST(bits_that_were_not_saved_are_left_to_others_who_write_them, make_node, remove_node)
+{
+	save_and_grow_the_list();
+	/* Changed by another program, after they were read and before the write */
+	node.other_writer = 0x050000;
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(node.field_calls, 1);
+	assert_int_equal(node.registers[0].values[0], 0x171000);
+	assert_int_equal(node.registers[0].values[3], 0x171003);
+}
+
+TEST(a_module_without_extended_operations_is_written_by_batches, make_node, remove_node)
+{
+	save_and_grow_the_list();
+	node.no_fields = ENOTTY;
+	assert_int_equal(RUN("-r"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(node.registers[0].values[3], 0x121003);
+
+	node.registers[0].values[3] = 0;
+	node.no_fields = EINTR;
+	assert_int_equal(RUN("-r"), 1);
+	assert_non_null(strstr(said, "/dev/cpu/msr_batch: Interrupted system call"));
+	assert_non_null(strstr(said, "not known to be restored as a whole"));
 }
 
 TEST(a_list_that_changes_while_saving_saves_nothing, make_node, remove_node)

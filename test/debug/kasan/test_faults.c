@@ -523,6 +523,118 @@ TEST(a_fault_in_the_largest_batch_executes_nothing, load_and_aim, unload_at_end)
 	assert_true(fail_batch(MSR_BATCH_MAX_OPS, 4) >= 2);
 }
 
+/* Extended operations, and sessions */
+
+static struct msr_op *extended_ops;
+static bool waits;
+
+static int run_extended(void)
+{
+	struct msr_ops head = head_of(extended_ops, nr_ops, 0);
+	int fd = open_path("/dev/cpu/msr_sample", O_RDONLY);
+	int err = 0;
+
+	if (waits) {
+		extended_ops[0].flags = MSR_OP_POLL;
+		extended_ops[0].data = ~UINT64_C(0);
+		extended_ops[0].limit_us = 1000;
+	}
+	if (ioctl(fd, MSR_IOC_OPS, &head))
+		err = errno;
+	close(fd);
+	return err;
+}
+
+static void extended_ops_were_executed_or_not(int err)
+{
+	unsigned int i;
+
+	if (err)
+		assert_true(err == ENOMEM || err == EFAULT);
+	for (i = 0; i < nr_ops; i++) {
+		if (!err)
+			assert_int_equal(extended_ops[i].err, 0);
+		extended_ops[i] = extended_read(i % 4, STORE_A);
+	}
+}
+
+/* Prepares, maps, runs and samples. Return: the errno of what fails first. */
+static int use_session(void)
+{
+	struct msr_start start = { .size = sizeof(start), .period_ns = 100000 };
+	struct msr_ops head = head_of(extended_ops, nr_ops, 4);
+	int device = open_path("/dev/cpu/msr_sample", O_RDONLY), fd, err = 0;
+	struct msr_run run = { .size = sizeof(run) };
+	void *map;
+
+	head.wake = 1;
+	fd = ioctl(device, MSR_IOC_PREPARE, &head);
+	if (fd < 0)
+		err = errno;
+	close(device);
+	if (fd < 0)
+		return err;
+	map = mmap(NULL, head.map_len, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED || ioctl(fd, MSR_IOC_RUN, &run) || ioctl(fd, MSR_IOC_START, &start) ||
+	    ioctl(fd, MSR_IOC_STOP, 0))
+		err = errno;
+	if (map != MAP_FAILED)
+		munmap(map, head.map_len);
+	close(fd);
+	return err;
+}
+
+/* Were one left, the module would count it, and could not be unloaded. */
+static void no_session_is_left(int err)
+{
+	unsigned int i;
+
+	if (err)
+		assert_true(err == ENOMEM || err == EFAULT);
+	for (i = 0; i < nr_ops; i++)
+		extended_ops[i] = extended_read(i % 4, STORE_A);
+}
+
+static unsigned int fail_extended(unsigned int count, const struct path *path)
+{
+	unsigned int nr_faults;
+
+	load_old_list();
+	nr_ops = count;
+	extended_ops = calloc(count, sizeof(*extended_ops));
+	path->after(0);
+	nr_faults = fail_each(path);
+	free(extended_ops);
+	return nr_faults;
+}
+
+TEST(a_fault_in_extended_operations_is_an_error, load_and_aim, unload_at_end)
+{
+	static const struct path path = {
+		.call = run_extended,
+		.after = extended_ops_were_executed_or_not,
+	};
+
+	waits = false;
+	assert_int_equal(fail_extended(16, &path), 0);
+	assert_true(fail_extended(17, &path) >= 2);
+	assert_true(fail_extended(5000, &path) >= 2);
+	waits = true;
+	assert_int_equal(fail_extended(16, &path), 0);
+	assert_true(fail_extended(17, &path) >= 2);
+}
+
+TEST(a_fault_in_a_session_leaves_none, load_and_aim, unload_at_end)
+{
+	static const struct path path = { .call = use_session, .after = no_session_is_left };
+
+	/* The preparation, the session, its operations, its records, its queues, its timers */
+	assert_true(fail_extended(4, &path) >= 6);
+	assert_true(fail_extended(64, &path) >= 6);
+	assert_int_equal(unload_module(), 0);
+	assert_int_equal(load_module(""), 0);
+}
+
 TEST(an_access_to_one_register_can_have_no_fault, load_and_aim, unload_at_end)
 {
 	int fd = open_cpu(0, "msr_safe", O_RDWR);
