@@ -23,6 +23,7 @@
 #include "msr_compat.h"
 #include "msr_exec.h"
 #include "msr_param.h"
+#include "msr_program.h"
 #include "msr_safe.h"
 #include "msr_table.h"
 
@@ -401,13 +402,13 @@ int msr_access_polled(struct msr_batch_op *ops, struct msr_extension *ext, u32 c
  * msr_access_program() - execute accesses that were checked when they were prepared
  * @program:	the program
  * @cut:	set when the list in force no longer allows all of it; nothing is executed
- *		after that and msr_exec_barrier()
+ *		after that and msr_visit_barrier()
  *
- * Context: may sleep. Return: as msr_exec_program().
+ * Context: may sleep. Return: as msr_program_run().
  */
 long msr_access_program(struct msr_program *program, const bool *cut)
 {
 	might_sleep();
 	program->locked = program->writes && security_locked_down(LOCKDOWN_MSR);
-	return msr_exec_program(program, cut);
+	return msr_program_run(program, cut);
 }

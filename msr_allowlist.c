@@ -10,12 +10,12 @@
  * executed that only the old list allowed.
  *
  * A single access on the caller's CPU holds off interrupts instead. The writer waits for
- * it with msr_exec_barrier(), which interrupts each CPU once.
+ * it with msr_visit_barrier(), which interrupts each CPU once.
  *
  * A user can delay its own accesses without limit, for example in a cgroup with a
  * small quota. So the writer waits for SRCU no longer than GRACE. Then it cuts the old
- * list: a visit of msr_exec.c looks, with interrupts off, whether its list is cut, and
- * msr_exec_barrier() waits for the visits in progress. A fatal signal ends the wait for
+ * list: a visit looks, with interrupts off, whether its list is cut, and
+ * msr_visit_barrier() waits for the visits in progress. A fatal signal ends the wait for
  * SRCU, but not the new list. Writers publish one after the other, under publish_lock.
  *
  * Sessions have been checked beforehand. The writer looks at each of them before it waits
@@ -48,12 +48,13 @@
 
 #include "msr_access.h"
 #include "msr_allowlist.h"
-#include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_node.h"
 #include "msr_param.h"
+#include "msr_program.h"
 #include "msr_table.h"
 #include "msr_takeover.h"
+#include "msr_visit.h"
 
 /* The longest text, and the shortest read; both are part of the interface. */
 #define MAX_WLIST_BSIZE (128 * 1024 + 1)
@@ -243,7 +244,7 @@ static int wait_until_unused(struct retired_list *old)
 		return -EINTR;
 	if (!left)
 		WRITE_ONCE(old->table->cut, true);
-	msr_exec_barrier(); /* for visits, and sections of msr_allowlist_here() */
+	msr_visit_barrier(); /* for visits, and sections of msr_allowlist_here() */
 	return 0;
 }
 

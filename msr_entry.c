@@ -8,21 +8,21 @@
 #include "msr_allowlist.h"
 #include "msr_batch.h"
 #include "msr_cpu.h"
-#include "msr_exec.h"
 #include "msr_node.h"
 #include "msr_sample.h"
 #include "msr_version.h"
+#include "msr_visit.h"
 
 static int __init msr_safe_init(void)
 {
 	int err;
 
-	err = msr_exec_init();
+	err = msr_visit_init();
 	if (err)
 		return err;
 	err = msr_sample_init();
 	if (err)
-		goto out_exec;
+		goto out_visit;
 	err = msr_cpu_init();
 	if (err)
 		goto out_sample;
@@ -50,8 +50,8 @@ out_cpu:
 	msr_cpu_uninit();
 out_sample:
 	msr_sample_uninit();
-out_exec:
-	msr_exec_uninit();
+out_visit:
+	msr_visit_uninit();
 	return err;
 }
 module_init(msr_safe_init);
@@ -63,7 +63,7 @@ static void __exit msr_safe_exit(void)
 	msr_batch_uninit();
 	msr_cpu_uninit();
 	msr_sample_uninit();
-	msr_exec_uninit();
+	msr_visit_uninit();
 }
 module_exit(msr_safe_exit);
 

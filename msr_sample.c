@@ -34,6 +34,7 @@
 #include "msr_compat.h"
 #include "msr_exec.h"
 #include "msr_param.h"
+#include "msr_program.h"
 #include "msr_safe.h"
 #include "msr_sample.h"
 
@@ -119,7 +120,7 @@ static void write_record(struct msr_sampler *sampler, u64 tsc)
 {
 	struct msr_sampling *sampling = sampler->sampling;
 
-	msr_exec_sample(sampling->program, sampler->cpu, tsc);
+	msr_program_sample(sampling->program, sampler->cpu, tsc);
 	if (sampling->wake && ++sampler->unseen >= sampling->wake) {
 		sampler->unseen = 0;
 		irq_work_queue(&sampler->work);

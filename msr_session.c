@@ -35,6 +35,7 @@
 #include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_ops.h"
+#include "msr_program.h"
 #include "msr_safe.h"
 #include "msr_sample.h"
 #include "msr_session.h"
@@ -151,7 +152,7 @@ static void free_session(struct msr_standing *standing)
 	list_del(&session->node);
 	spin_unlock(&sessions_lock);
 	msr_sampling_uninit(&session->sampling);
-	msr_exec_program_uninit(&session->program);
+	msr_program_uninit(&session->program);
 	msr_mem_free(&session->ring);
 	msr_mem_free(&session->mem);
 	kfree(session);
@@ -550,7 +551,7 @@ static int make_session(struct preparation *prep)
 	session->sampling.ring = session->ring.addr;
 	compile(prep);
 	lay_out_ring(prep, stride);
-	err = msr_exec_program_init(program);
+	err = msr_program_init(program);
 	if (!err && prep->may_sample)
 		err = msr_sampling_permit(&session->sampling, prep->head.wake);
 	return err;
