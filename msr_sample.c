@@ -29,6 +29,7 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <asm/tsc.h>
 
 #include "msr_compat.h"
@@ -113,7 +114,7 @@ static void wake_waiters(struct irq_work *work)
 	struct msr_sampling *sampling = sampler->sampling;
 
 	WRITE_ONCE(sampling->ready, 1);
-	wake_up_interruptible(&sampling->wait);
+	wake_up(&sampling->wait);
 }
 
 static void write_record(struct msr_sampler *sampler, u64 tsc)
@@ -369,21 +370,6 @@ int msr_sampling_permit(struct msr_sampling *sampling, u32 wake)
 	return 0;
 }
 
-/** msr_sampling_uninit() - undo it. @sampling: how it was sampled. Context: may sleep. */
-void msr_sampling_uninit(struct msr_sampling *sampling)
-{
-	u32 i;
-
-	if (!sampling->samplers)
-		return;
-	msr_sampling_stop(sampling);
-	/* Those that a CPU has started while a list ended the session */
-	cancel_timers(sampling);
-	for (i = 0; i < sampling->program->nr_cpus; i++)
-		irq_work_sync(&sampling->samplers[i].work);
-	kvfree(sampling->samplers);
-}
-
 static int check_times(const struct msr_start *start)
 {
 	u64 now = ktime_get_ns();
@@ -521,6 +507,7 @@ static bool leave(struct msr_sampling *sampling)
 	if (was_on) {
 		add_rates(sampling, -1);
 		list_del_init(&sampling->node);
+		sampling->stopping = true;
 	}
 	raw_spin_unlock_irqrestore(&started_lock, flags);
 	return was_on;
@@ -551,13 +538,8 @@ int msr_sampling_start(struct msr_sampling *sampling, const struct msr_start *st
 	return 0;
 }
 
-/**
- * msr_sampling_stop() - cancel the timers, and account for each point until now
- * @sampling:	how it is sampled, if it is
- *
- * Context: may sleep. A timer that runs delays the caller for the length of a visit.
- */
-void msr_sampling_stop(struct msr_sampling *sampling)
+/* Cancels the timers, and accounts for each point until now, unless somebody else does. */
+static void stop_sampling(struct msr_sampling *sampling)
 {
 	struct msr_ring *ring = sampling->ring;
 	ktime_t now;
@@ -575,18 +557,53 @@ void msr_sampling_stop(struct msr_sampling *sampling)
 	}
 	WRITE_ONCE(ring->stop_ns, ktime_to_ns(now));
 	cmpxchg(&ring->state, MSR_RING_SAMPLING, MSR_RING_READY);
+	smp_store_release(&sampling->stopping, false); /* all counters before it */
+	wake_up(&sampling->wait);
 }
 
 /**
- * msr_sampling_ended() - a list has ended the session
- * @sampling:	how it is sampled, if it is; the cut is set
+ * msr_sampling_stop() - cancel the timers, and account for each point until now
+ * @sampling:	how it is sampled, if it is
+ *
+ * Context: may sleep. A timer that runs delays the caller for the length of a visit, and a
+ * writer of a list that is about to end the session delays it, too.
+ *
+ * Return: 0 or -EINTR.
+ */
+int msr_sampling_stop(struct msr_sampling *sampling)
+{
+	stop_sampling(sampling);
+	/* The counters after it */
+	return wait_event_killable(sampling->wait, !smp_load_acquire(&sampling->stopping)) ?
+		       -EINTR :
+		       0;
+}
+
+/**
+ * msr_sampling_ended() - a list has ended the session, or its last user has
+ * @sampling:	how it is sampled, if it is
  *
  * Context: may sleep. Waits for no user.
  */
 void msr_sampling_ended(struct msr_sampling *sampling)
 {
-	msr_sampling_stop(sampling);
-	wake_up_interruptible(&sampling->wait);
+	stop_sampling(sampling);
+	wake_up(&sampling->wait);
+}
+
+/** msr_sampling_uninit() - undo msr_sampling_permit(). @sampling: how. Context: may sleep. */
+void msr_sampling_uninit(struct msr_sampling *sampling)
+{
+	u32 i;
+
+	if (!sampling->samplers)
+		return;
+	stop_sampling(sampling);
+	/* Those that a CPU has started while a list ended the session */
+	cancel_timers(sampling);
+	for (i = 0; i < sampling->program->nr_cpus; i++)
+		irq_work_sync(&sampling->samplers[i].work);
+	kvfree(sampling->samplers);
 }
 
 /**

@@ -29,7 +29,8 @@ struct msr_start;
  * @rate:	of the timer of each CPU, in thousandths of a hertz
  * @wake:	number of new records of a CPU that waiters wait for; 0 for no waiters
  * @ready:	there are so many
- * @wait:	who waits
+ * @stopping:	somebody has taken it off the list of those that are sampled, and is not done
+ * @wait:	who waits for records, or for that
  * @pending:	CPUs that are yet to start their timers, and one for who starts them
  * @started:	all have
  */
@@ -44,6 +45,7 @@ struct msr_sampling {
 	u32 rate;
 	u32 wake;
 	int ready;
+	bool stopping;
 	wait_queue_head_t wait;
 	atomic_t pending;
 	struct completion started;
@@ -60,7 +62,7 @@ void msr_sampling_note_time(struct msr_ring *ring);
 int msr_sampling_permit(struct msr_sampling *sampling, u32 wake);
 void msr_sampling_uninit(struct msr_sampling *sampling);
 int msr_sampling_start(struct msr_sampling *sampling, const struct msr_start *start);
-void msr_sampling_stop(struct msr_sampling *sampling);
+int msr_sampling_stop(struct msr_sampling *sampling);
 void msr_sampling_ended(struct msr_sampling *sampling);
 __poll_t msr_sampling_poll(struct msr_sampling *sampling, struct file *file, poll_table *table);
 

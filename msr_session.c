@@ -167,7 +167,7 @@ static int session_release(struct inode *inode, struct file *file)
 {
 	struct msr_session *session = file->private_data;
 
-	msr_sampling_stop(&session->sampling);
+	msr_sampling_ended(&session->sampling);
 	msr_allowlist_leave(&session->standing);
 	return 0;
 }
@@ -269,13 +269,15 @@ static noinline int ioctl_start(struct msr_session *session, void __user *arg)
 
 static noinline int ioctl_stop(struct msr_session *session, unsigned long arg)
 {
+	int err;
+
 	if (arg)
 		return -EINVAL;
 	if (mutex_lock_killable(&session->run_lock))
 		return -EINTR;
-	msr_sampling_stop(&session->sampling);
+	err = msr_sampling_stop(&session->sampling);
 	mutex_unlock(&session->run_lock);
-	return 0;
+	return err;
 }
 
 static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -172,6 +172,17 @@ int in_child(bool as_user, int (*function)(void *arg), void *arg)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
 }
 
+long ioctl_of_32_bits(int fd, unsigned long cmd, void *arg)
+{
+	long result;
+
+	asm volatile("int $0x80"
+		     : "=a"(result)
+		     : "a"(54), "b"((long)fd), "c"(cmd), "d"(arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return result;
+}
+
 void pin_to(unsigned int cpu)
 {
 	cpu_set_t set;

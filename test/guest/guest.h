@@ -74,6 +74,9 @@ int run_batch(struct msr_batch_op *ops, unsigned int count);
 /* Opens the batch device, and returns what ioctl(2) did. */
 int batch_ioctl(unsigned long command, void *arg);
 
+/* A system call as a 32-bit program makes it, by its way into the kernel: a negative errno */
+long ioctl_of_32_bits(int fd, unsigned long cmd, void *arg);
+
 /* A batch on an open descriptor. */
 int run_batch_fd(int fd, struct msr_batch_op *ops, unsigned int count);
 

@@ -384,18 +384,6 @@ TEST(another_command_is_enotty, load_the_list, NULL)
 	close(fd);
 }
 
-/* A system call as a 32-bit program makes it, by its way into the kernel */
-static long ioctl_of_32_bits(int fd, unsigned long cmd, void *arg)
-{
-	long result;
-
-	asm volatile("int $0x80"
-		     : "=a"(result)
-		     : "a"(54), "b"((long)fd), "c"(cmd), "d"(arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return result;
-}
-
 TEST(a_32_bit_program_is_enotty, load_the_list, NULL)
 {
 	struct msr_batch_array *batch = mmap(NULL, 4096, PROT_READ | PROT_WRITE,

@@ -526,6 +526,27 @@ TEST(a_start_that_fails_changes_nothing_in_the_ring, load_the_list, defaults)
 	end(&session);
 }
 
+static int no_failstep(void **state)
+{
+	unload_other("failstep");
+	return set_parameter("sample_isolated", "0") || defaults(state);
+}
+
+/* The guest has no such CPUs: the kernel is made to say that all are. */
+TEST(nohz_full_cpus_are_left_alone_unless_permitted, load_the_list, no_failstep)
+{
+	struct session session = sampler(2, 4, 0);
+
+	assert_int_equal(load_other("/t/failstep.ko", "symbol=housekeeping_test_cpu nth=0 value=0"),
+			 0);
+	assert_fails(start_fd(session.fd, MS, 0), EPERM);
+	assert_int_equal(session.ring->state, MSR_RING_READY);
+	assert_int_equal(run_fd(session.fd, NULL), 0);
+	assert_int_equal(set_parameter("sample_isolated", "1"), 0);
+	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	end(&session);
+}
+
 TEST(parameters_have_bounds, NULL, defaults)
 {
 	assert_int_equal(set_parameter("sample_max_hz", "100001"), -EINVAL);
@@ -710,6 +731,92 @@ TEST(a_sampler_can_be_killed_at_any_moment, load_the_list, defaults)
 	session = sampler(4, 16, 4);
 	assert_int_equal(start_fd(session.fd, 100000, 0), 0);
 	end(&session);
+}
+
+#define STRESS_SECONDS 6
+
+static const char *const stress_lists[] = {
+	"0xC0000103 0\n0x402 0\n",
+	"0xC0000103 0\n",
+	"0x402 0\n",
+	"0x402 0\n0xC0000103 0\n0x406 1\n",
+};
+
+/* Prepares, starts, stops and closes sessions of random sizes. Returns NULL if all was right. */
+static void *sample_again_and_again(void *arg)
+{
+	unsigned int seed = (uintptr_t)arg, i, rounds;
+	int device = open(SAMPLE_PATH, O_RDONLY);
+	struct msr_op ops[20];
+
+	while (!stop) {
+		unsigned int count = 1 + rand_r(&seed) % ARRAY_SIZE(ops);
+		struct msr_ops head = head_of(ops, count, 1U << rand_r(&seed) % 5);
+		struct session session;
+
+		head.wake = rand_r(&seed) % 2;
+		for (i = 0; i < count; i++)
+			ops[i] = extended_read(rand_r(&seed) % 4, CPU_NUMBER);
+		session.fd = ioctl(device, MSR_IOC_PREPARE, &head);
+		if (session.fd < 0 && errno != EACCES && errno != ENXIO)
+			return "prepare";
+		if (session.fd < 0)
+			continue;
+		session.ring = mmap(NULL, head.map_len, PROT_READ, MAP_SHARED, session.fd, 0);
+		session.len = head.map_len;
+		if (session.ring == MAP_FAILED)
+			return "mmap";
+		for (rounds = rand_r(&seed) % 6; rounds; rounds--) {
+			uint64_t before[4], period = 100000 + rand_r(&seed) % 3000000;
+
+			for (i = 0; i < session.ring->cpus; i++)
+				before[i] = accounted(&session, i);
+			if (start_fd(session.fd, period, 0)) {
+				if (errno != EBUSY && errno != ESTALE)
+					return "start";
+				continue;
+			}
+			usleep(rand_r(&seed) % 5000);
+			if (stop_fd(session.fd))
+				return "stop";
+			for (i = 0; i < session.ring->cpus; i++)
+				if (accounted(&session, i) - before[i] != points(&session, 0))
+					return "points";
+		}
+		/* The last is left to sample, as often as not. */
+		if (rand_r(&seed) % 2)
+			start_fd(session.fd, 200000, 0);
+		end(&session);
+	}
+	close(device);
+	return NULL;
+}
+
+TEST(sampling_survives_lists_and_cpus_that_change, load_the_list, defaults)
+{
+	uint64_t end_at = now_ns() + STRESS_SECONDS * 1000 * MS;
+	pthread_t threads[3];
+	unsigned int i;
+
+	stop = false;
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, sample_again_and_again,
+						(void *)(i + 1UL)),
+				 0);
+	for (i = 0; now_ns() < end_at; i++) {
+		load_list(stress_lists[i % ARRAY_SIZE(stress_lists)]);
+		usleep(2000);
+		if (i % 40 == 39)
+			set_online(3, i % 80 == 79);
+	}
+	stop = true;
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		void *wrong;
+
+		pthread_join(threads[i], &wrong);
+		if (wrong)
+			fail_msg("%s", (const char *)wrong);
+	}
 }
 
 TEST(a_session_that_samples_keeps_the_module_loaded, load_the_list, defaults)

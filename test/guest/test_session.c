@@ -4,6 +4,7 @@
  */
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "guest.h"
 #include "sessions.h"
@@ -524,6 +525,84 @@ TEST(a_child_inherits_the_session, load_the_list, NULL)
 
 	assert_int_equal(in_child(true, run_in_child, &session.fd), 0);
 	assert_int_equal(stream_of(&session, 0)->head, 1);
+	end(&session);
+}
+
+TEST(a_32_bit_program_is_enotty, load_the_list, NULL)
+{
+	struct {
+		struct msr_run run;
+		struct msr_start start;
+		struct msr_ops head;
+		struct msr_op op;
+	} *args = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT,
+		       -1, 0);
+	int device = open_path(SAMPLE_PATH, O_RDONLY), fd;
+
+	args->run.size = sizeof(args->run);
+	args->start = (struct msr_start){ .size = sizeof(args->start), .period_ns = 1000000 };
+	args->op = extended_read(0, STORE_A);
+	args->head = head_of(&args->op, 1, 1);
+	fd = ioctl(device, MSR_IOC_PREPARE, &args->head);
+	assert_int_equal(ioctl(fd, MSR_IOC_RUN, &args->run), 0);
+	assert_int_equal(ioctl_of_32_bits(fd, MSR_IOC_RUN, &args->run), -ENOTTY);
+	assert_int_equal(ioctl_of_32_bits(fd, MSR_IOC_START, &args->start), -ENOTTY);
+	assert_int_equal(ioctl_of_32_bits(fd, MSR_IOC_STOP, NULL), -ENOTTY);
+	assert_int_equal(ioctl_of_32_bits(device, MSR_IOC_PREPARE, &args->head), -ENOTTY);
+	args->head.slots = args->head.map_len = 0;
+	assert_int_equal(ioctl(device, MSR_IOC_OPS, &args->head), 0);
+	assert_int_equal(ioctl_of_32_bits(device, MSR_IOC_OPS, &args->head), -ENOTTY);
+	close(fd);
+	close(device);
+	munmap(args, 4096);
+}
+
+TEST(a_run_can_be_killed_and_the_session_goes_on, load_the_list, NULL)
+{
+	struct session session;
+	unsigned int round, i;
+
+	for (i = 0; i < MAX_OPS; i++)
+		many[i] = extended_read(i % 4, CPU_NUMBER);
+	session = prepare(many, MAX_OPS, 2, false);
+	for (round = 0; round < 20; round++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		while (pid == 0)
+			run_fd(session.fd, NULL);
+		usleep(1000 + 3777 * round);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(run_fd(session.fd, NULL), 0);
+		for (i = 0; i < 4; i++) {
+			const struct msr_stream *stream = stream_of(&session, i);
+			const struct msr_record *record = record_of(&session, i, stream->head - 1);
+
+			/* One that was not finished has no number. */
+			assert_int_equal(record->tick, stream->head);
+			assert_int_equal(record->word[0], i);
+			assert_int_equal(record->word[MAX_OPS / 4 - 1], i);
+		}
+	}
+	end(&session);
+}
+
+TEST(cycles_max_is_the_most_of_all_records, load_the_list, NULL)
+{
+	struct msr_op op = extended_read(1, CPU_NUMBER);
+	struct session session = prepare(&op, 1, 64, false);
+	uint64_t most = 0;
+	unsigned int i;
+
+	for (i = 0; i < 64; i++) {
+		assert_int_equal(run_fd(session.fd, NULL), 0);
+		if (record_of(&session, 0, i)->cycles > most)
+			most = record_of(&session, 0, i)->cycles;
+		assert_int_equal(stream_of(&session, 0)->cycles_max, most);
+	}
+	assert_true(most > 0);
 	end(&session);
 }
 
