@@ -323,6 +323,7 @@ static void session_show_fdinfo(struct seq_file *seq, struct file *file)
 	const struct msr_ring *ring = session->ring.addr;
 
 	seq_printf(seq, "msr-owner:\t%u\n", from_kuid_munged(seq_user_ns(seq), session->owner));
+	seq_puts(seq, "msr-list:\tdefault\n");
 	seq_printf(seq, "msr-state:\t%s\n", state_name(session));
 	seq_printf(seq, "msr-cpus:\t%u\n", program->nr_cpus);
 	seq_printf(seq, "msr-operations:\t%u\n", program->count);

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
 
 #include "guest.h"
 #include "sessions.h"
@@ -260,6 +262,43 @@ TEST(the_longest_program_runs, load_the_list, NULL)
 	end(&session);
 }
 
+/* A child has the mapping, too, and can write it as little. */
+static int write_in_child(void *arg)
+{
+	const struct session *session = arg;
+	void *map = (void *)session->ring;
+	struct iovec from = { .iov_base = (char[]){ "xxxxxxxx" }, .iov_len = 8 };
+	struct iovec to = { .iov_base = map, .iov_len = 8 };
+
+	if (!mprotect(map, session->len, PROT_READ | PROT_WRITE) || errno != EACCES)
+		return 1;
+	if (process_vm_writev(getppid(), &from, 1, &to, 1, 0) >= 0)
+		return 2;
+	if (mmap(NULL, session->len, PROT_READ | PROT_WRITE, MAP_SHARED, session->fd, 0) !=
+	    MAP_FAILED)
+		return 3;
+	return 0;
+}
+
+static void write_by_ptrace(const struct session *session)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_fails(ptrace(PTRACE_POKEDATA, pid, &session->ring->start_ns, 1234UL), EIO);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 TEST(the_mapping_can_never_be_written, load_the_list, NULL)
 {
 	struct msr_op op = extended_read(0, STORE_A);
@@ -284,6 +323,8 @@ TEST(the_mapping_can_never_be_written, load_the_list, NULL)
 			 MAP_FAILED);
 	assert_int_equal(pwrite(mem, "xxxxxxxx", 8, (off_t)(uintptr_t)&session.ring->start_ns), -1);
 	assert_int_equal(write(session.fd, "xxxxxxxx", 8), -1);
+	assert_int_equal(in_child(false, write_in_child, &session), 0);
+	write_by_ptrace(&session);
 	assert_int_equal(session.ring->start_ns, before);
 	close(mem);
 	end(&session);
@@ -714,9 +755,10 @@ TEST(fdinfo_says_what_the_session_is, load_the_list, NULL)
 	close(fd);
 	assert_true(len > 0);
 	text[len] = '\0';
-	assert_non_null(strstr(text, "msr-owner:\t0\nmsr-state:\tready\nmsr-cpus:\t2\n"
-				     "msr-operations:\t3\nmsr-slots:\t4\nmsr-memory:\t12 KiB\n"
-				     "msr-runs:\t1\n"));
+	assert_non_null(
+		strstr(text, "msr-owner:\t0\nmsr-list:\tdefault\nmsr-state:\tready\nmsr-cpus:\t2\n"
+			     "msr-operations:\t3\nmsr-slots:\t4\nmsr-memory:\t12 KiB\n"
+			     "msr-runs:\t1\n"));
 	end(&session);
 }
 
