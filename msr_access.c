@@ -19,10 +19,10 @@
 #include <linux/smp.h>
 
 #include "msr_access.h"
-#include "msr_allowlist.h"
 #include "msr_compat.h"
 #include "msr_exec.h"
 #include "msr_param.h"
+#include "msr_policy.h"
 #include "msr_program.h"
 #include "msr_safe.h"
 #include "msr_table.h"
@@ -39,7 +39,7 @@ MODULE_PARM_DESC(poll_gap_us,
  */
 unsigned long msr_access_opened(void)
 {
-	return msr_allowlist_generation();
+	return msr_policy_opened();
 }
 
 /* Return: whether the list lets the operation be executed; otherwise @op->err says why not. */
@@ -119,13 +119,13 @@ static __always_inline int enter_and_execute(struct msr_batch_op *ops, struct ms
 	int srcu_idx;
 
 	might_sleep();
-	table = msr_allowlist_enter(opened, &srcu_idx);
+	table = msr_policy_enter(opened, &srcu_idx);
 	if (table) {
 		bool allowed = check(table, ops, ext, count);
 
 		err = msr_exec(ops, ext, count, &table->cut, mem) ?: allowed ? 0 : MSR_HAS_ERRORS;
 	}
-	msr_allowlist_exit(srcu_idx);
+	msr_policy_exit(srcu_idx);
 	return err;
 }
 
@@ -152,7 +152,7 @@ static int access_one(struct msr_batch_op *op, unsigned long opened)
 		local_irq_enable();
 		return check_and_execute(op, 1, opened, NULL);
 	}
-	table = msr_allowlist_here(opened);
+	table = msr_policy_here(opened);
 	if (!table) {
 		local_irq_enable();
 		return -ESTALE;
@@ -258,7 +258,7 @@ static __always_inline int probe_here(struct msr_batch_op *op, struct msr_extens
 
 	if (op->cpu != smp_processor_id())
 		return PROBE_ELSEWHERE;
-	table = msr_allowlist_here(opened);
+	table = msr_policy_here(opened);
 	if (!table)
 		return -ESTALE;
 	generation = READ_ONCE(table->generation);

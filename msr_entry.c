@@ -9,6 +9,7 @@
 #include "msr_batch.h"
 #include "msr_cpu.h"
 #include "msr_node.h"
+#include "msr_policy.h"
 #include "msr_sample.h"
 #include "msr_version.h"
 #include "msr_visit.h"
@@ -20,9 +21,12 @@ static int __init msr_safe_init(void)
 	err = msr_visit_init();
 	if (err)
 		return err;
-	err = msr_sample_init();
+	err = msr_policy_init();
 	if (err)
 		goto out_visit;
+	err = msr_sample_init();
+	if (err)
+		goto out_policy;
 	err = msr_cpu_init();
 	if (err)
 		goto out_sample;
@@ -50,6 +54,8 @@ out_cpu:
 	msr_cpu_uninit();
 out_sample:
 	msr_sample_uninit();
+out_policy:
+	msr_policy_uninit();
 out_visit:
 	msr_visit_uninit();
 	return err;
@@ -63,6 +69,7 @@ static void __exit msr_safe_exit(void)
 	msr_batch_uninit();
 	msr_cpu_uninit();
 	msr_sample_uninit();
+	msr_policy_uninit();
 	msr_visit_uninit();
 }
 module_exit(msr_safe_exit);

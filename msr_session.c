@@ -5,7 +5,7 @@
  * A session is an anonymous inode that is open for reading alone, so that the memory manager
  * itself refuses every way to write to its mapping. The CPUs write their values into that
  * mapping, and nothing is copied. A session ends with the last reference to its file; mappings
- * hold one, too. A new allowlist that does not allow all of it cuts it: see msr_allowlist.c.
+ * hold one, too. A new allowlist that does not allow all of it cuts it: see msr_policy.c.
  */
 
 #include <linux/anon_inodes.h>
@@ -30,11 +30,11 @@
 #include <asm/tsc.h>
 
 #include "msr_access.h"
-#include "msr_allowlist.h"
 #include "msr_compat.h"
 #include "msr_exec.h"
 #include "msr_mem.h"
 #include "msr_ops.h"
+#include "msr_policy.h"
 #include "msr_program.h"
 #include "msr_safe.h"
 #include "msr_sample.h"
@@ -168,7 +168,7 @@ static int session_release(struct inode *inode, struct file *file)
 	struct msr_session *session = file->private_data;
 
 	msr_sampling_ended(&session->sampling);
-	msr_allowlist_leave(&session->standing);
+	msr_policy_leave(&session->standing);
 	return 0;
 }
 
@@ -323,7 +323,10 @@ static void session_show_fdinfo(struct seq_file *seq, struct file *file)
 	const struct msr_ring *ring = session->ring.addr;
 
 	seq_printf(seq, "msr-owner:\t%u\n", from_kuid_munged(seq_user_ns(seq), session->owner));
-	seq_puts(seq, "msr-list:\tdefault\n");
+	if (session->standing.list)
+		seq_printf(seq, "msr-list:\tgroup %u\n", msr_policy_gid(session->standing.list));
+	else
+		seq_puts(seq, "msr-list:\tdefault\n");
 	seq_printf(seq, "msr-state:\t%s\n", state_name(session));
 	seq_printf(seq, "msr-cpus:\t%u\n", program->nr_cpus);
 	seq_printf(seq, "msr-operations:\t%u\n", program->count);
@@ -567,14 +570,19 @@ static int try_and_join(struct preparation *prep, unsigned long opened)
 	int err;
 
 	for (;;) {
-		unsigned long generation = msr_allowlist_generation();
+		unsigned int list = msr_policy_list_of(opened);
+		unsigned long generation = msr_policy_generation(list);
 
 		err = try_ops(prep, opened, &tried);
 		if (!err && prep->session)
 			compile(prep); /* for the masks of another list */
 		else if (!err)
 			err = make_session(prep);
-		if (err || msr_allowlist_join(&prep->session->standing, generation))
+		if (err)
+			break;
+		prep->session->standing.list = list;
+		prep->session->standing.generation = generation;
+		if (msr_policy_join(&prep->session->standing))
 			break;
 		if (signal_pending(current))
 			return -EINTR;
@@ -638,7 +646,7 @@ long msr_session_prepare(void __user *arg, unsigned long opened, bool may_sample
 	if (!err)
 		err = open_session(&prep, arg);
 	if (err < 0 && prep.session)
-		msr_allowlist_leave(&prep.session->standing);
+		msr_policy_leave(&prep.session->standing);
 	msr_mem_free(&prep.mem);
 	return err;
 }

@@ -18,12 +18,6 @@
 
 static const u16 no_slots[2];
 
-/* Nothing is listed. Its first reference is its own, so it is never freed. */
-struct msr_table msr_table_empty = {
-	.ref = KREF_INIT(1),
-	.index = { .slots = no_slots, .bits = 1, .mask = 1 },
-};
-
 /* Moves to the next token, over white space and comments; false at the end. */
 static bool find_token(struct msr_text *text)
 {
@@ -147,6 +141,37 @@ int msr_table_check(struct msr_text *text)
 	return count;
 }
 
+/* A table with room for so many entries, and none in it yet */
+static struct msr_table *table_alloc(unsigned int count)
+{
+	u32 nr_slots = roundup_pow_of_two(2 * count);
+	struct msr_table *table;
+
+	/* Accounted: an open descriptor of the device can keep an old table. */
+	table = kvzalloc(struct_size(table, entries, count) + nr_slots * sizeof(u16),
+			 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!table)
+		return NULL;
+	kref_init(&table->ref);
+	table->index.slots = (u16 *)&table->entries[count];
+	table->index.entries = table->entries;
+	table->index.bits = ilog2(nr_slots);
+	table->index.mask = nr_slots - 1;
+	return table;
+}
+
+/* There is room for it, and its address is not listed yet. */
+static void table_add(struct msr_table *table, const struct msr_allowlist_entry *entry)
+{
+	u16 *slots = (u16 *)table->index.slots;
+	u32 slot = hash_32(entry->msr, table->index.bits);
+
+	while (slots[slot])
+		slot = (slot + 1) & table->index.mask;
+	table->entries[table->count] = *entry;
+	slots[slot] = ++table->count;
+}
+
 /**
  * msr_table_make() - second pass: the table
  * @text:	text that msr_table_check() has passed
@@ -159,40 +184,93 @@ int msr_table_check(struct msr_text *text)
  */
 struct msr_table *msr_table_make(struct msr_text *text, unsigned int count)
 {
-	u32 nr_slots = roundup_pow_of_two(2 * count);
-	struct msr_table *table;
-	u16 *slots;
+	struct msr_table *table = table_alloc(count);
+	struct msr_allowlist_entry entry;
 
 	msr_text_rewind(text);
-	/* Accounted: an open descriptor of the device can keep an old table. */
-	table = kvzalloc(struct_size(table, entries, count) + nr_slots * sizeof(*slots),
-			 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!table) {
 		text->why = "no memory for the table";
 		return ERR_PTR(-ENOMEM);
 	}
-	slots = (u16 *)&table->entries[count];
-	kref_init(&table->ref);
-	table->index.slots = slots;
-	table->index.entries = table->entries;
-	table->index.bits = ilog2(nr_slots);
-	table->index.mask = nr_slots - 1;
-
-	while (table->count < count && msr_text_next(text, &table->entries[table->count]) > 0) {
-		u32 msr = table->entries[table->count].msr;
-		u32 slot = hash_32(msr, table->index.bits);
-
-		if (msr_index_find(&table->index, msr)) {
+	while (table->count < count && msr_text_next(text, &entry) > 0) {
+		if (msr_index_find(&table->index, entry.msr)) {
 			text->line = text->entry_line;
 			text->why = "address is listed twice";
 			msr_table_put(table);
 			return ERR_PTR(-ENOTUNIQ);
 		}
-		while (slots[slot])
-			slot = (slot + 1) & table->index.mask;
-		slots[slot] = ++table->count;
+		table_add(table, &entry);
 	}
 	return table;
+}
+
+/**
+ * msr_table_within() - whether a list allows nothing that another one does not
+ * @table:	the list
+ * @bound:	the other one
+ * @beyond:	if not, set to the number of the first entry that is beyond it, from 0
+ *
+ * Context: any.
+ */
+bool msr_table_within(const struct msr_table *table, const struct msr_table *bound,
+		      unsigned int *beyond)
+{
+	unsigned int i;
+
+	for (i = 0; i < table->count; i++) {
+		const struct msr_allowlist_entry *entry = &table->entries[i], *most;
+
+		most = msr_index_find(&bound->index, entry->msr);
+		if (!most || entry->wmask & ~most->wmask) {
+			*beyond = i;
+			return false;
+		}
+	}
+	return true;
+}
+
+/**
+ * msr_table_narrow() - what a list and another one both allow
+ * @table:	the list, whose order is kept
+ * @bound:	the other one
+ *
+ * Context: may sleep. Return: a table, with a reference for the caller, which is @table itself
+ * if it is within the other one; NULL if there is no memory.
+ */
+struct msr_table *msr_table_narrow(const struct msr_table *table, const struct msr_table *bound)
+{
+	struct msr_table *narrow;
+	unsigned int i;
+
+	if (msr_table_within(table, bound, &i))
+		return msr_table_get(table);
+	narrow = table_alloc(table->count);
+	if (!narrow)
+		return NULL;
+	for (i = 0; i < table->count; i++) {
+		struct msr_allowlist_entry entry = table->entries[i];
+		const struct msr_allowlist_entry *most = msr_index_find(&bound->index, entry.msr);
+
+		if (!most)
+			continue;
+		entry.wmask &= most->wmask;
+		table_add(narrow, &entry);
+	}
+	return narrow;
+}
+
+/**
+ * msr_table_init_empty() - a list in which there is nothing
+ * @table:	set; its first reference is its own, so it is never freed
+ *
+ * Context: any.
+ */
+void msr_table_init_empty(struct msr_table *table)
+{
+	*table = (struct msr_table){
+		.index = { .slots = no_slots, .entries = table->entries, .bits = 1, .mask = 1 },
+	};
+	kref_init(&table->ref);
 }
 
 /**

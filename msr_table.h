@@ -64,12 +64,14 @@ struct msr_text {
 	const char *why;
 };
 
-extern struct msr_table msr_table_empty;
-
 void msr_text_rewind(struct msr_text *text);
 int msr_text_next(struct msr_text *text, struct msr_allowlist_entry *entry);
 int msr_table_check(struct msr_text *text);
 struct msr_table *msr_table_make(struct msr_text *text, unsigned int count);
+struct msr_table *msr_table_narrow(const struct msr_table *table, const struct msr_table *bound);
+bool msr_table_within(const struct msr_table *table, const struct msr_table *bound,
+		      unsigned int *beyond);
+void msr_table_init_empty(struct msr_table *table);
 struct msr_table *msr_table_get(const struct msr_table *table);
 void msr_table_put(struct msr_table *table);
 
