@@ -26,11 +26,17 @@
 #include "msr_program.h"
 #include "msr_safe.h"
 #include "msr_table.h"
+#include "msr_visit.h"
 
 static struct msr_param poll_gap_us = { .value = 20, .min = 1, .max = MSR_POLL_MAX_US };
 module_param_cb(poll_gap_us, &msr_param_ops, &poll_gap_us, 0644);
 MODULE_PARM_DESC(poll_gap_us,
 		 "Time between two reads when waiting for a register of another CPU (default: 20)");
+
+static bool own_cpus_only;
+module_param(own_cpus_only, bool, 0644);
+MODULE_PARM_DESC(own_cpus_only,
+		 "Refuse CPUs that the caller is not allowed to run on (default: 0)");
 
 /**
  * msr_access_opened() - what a device remembers of the moment a file is opened
@@ -85,6 +91,29 @@ static __always_inline bool check_chunk(const struct msr_index *index, struct ms
 	return allowed;
 }
 
+/* A cpuset bounds what a task can be allowed. CPUs that do not exist are left to be ENXIO. */
+static bool is_own_cpu(u32 cpu)
+{
+	return cpu >= nr_cpu_ids || cpumask_test_cpu(cpu, current->cpus_ptr);
+}
+
+/* Return: whether all are for CPUs that the caller is allowed to run on. */
+static noinline bool check_own_cpus(struct msr_batch_op *ops, u32 count)
+{
+	bool allowed = true;
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
+			cond_resched();
+		if (is_own_cpu(ops[i].cpu))
+			continue;
+		ops[i].err = -EACCES;
+		allowed = false;
+	}
+	return allowed;
+}
+
 /* Return: whether all operations can be executed. */
 static __always_inline bool check(const struct msr_table *table, struct msr_batch_op *ops,
 				  const struct msr_extension *ext, u32 count)
@@ -100,6 +129,8 @@ static __always_inline bool check(const struct msr_table *table, struct msr_batc
 		n = min_t(u32, count - i, MSR_CHUNK_OPS);
 		allowed &= check_chunk(&index, ops + i, ops + i + n, ext ? ext + i : NULL, &writes);
 	}
+	if (READ_ONCE(own_cpus_only))
+		allowed &= check_own_cpus(ops, count);
 	if (!writes || !security_locked_down(LOCKDOWN_MSR))
 		return allowed;
 
@@ -148,7 +179,7 @@ static int access_one(struct msr_batch_op *op, unsigned long opened)
 		return check_and_execute(op, 1, opened, NULL);
 
 	local_irq_disable();
-	if (op->cpu != smp_processor_id()) {
+	if (op->cpu != smp_processor_id() || !msr_visit_serves(op->cpu)) {
 		local_irq_enable();
 		return check_and_execute(op, 1, opened, NULL);
 	}
@@ -256,7 +287,7 @@ static __always_inline int probe_here(struct msr_batch_op *op, struct msr_extens
 	const struct msr_table *table;
 	unsigned long generation;
 
-	if (op->cpu != smp_processor_id())
+	if (op->cpu != smp_processor_id() || !msr_visit_serves(op->cpu))
 		return PROBE_ELSEWHERE;
 	table = msr_policy_here(opened);
 	if (!table)
@@ -399,16 +430,37 @@ int msr_access_polled(struct msr_batch_op *ops, struct msr_extension *ext, u32 c
 }
 
 /**
+ * msr_access_owns() - whether the caller may have a program executed on its CPUs
+ * @program:	the program
+ *
+ * Context: may sleep.
+ */
+bool msr_access_owns(const struct msr_program *program)
+{
+	u32 i;
+
+	if (!READ_ONCE(own_cpus_only))
+		return true;
+	for (i = 0; i < program->nr_cpus; i++)
+		if (!is_own_cpu(program->cpus[i].cpu))
+			return false;
+	return true;
+}
+
+/**
  * msr_access_program() - execute accesses that were checked when they were prepared
  * @program:	the program
  * @cut:	set when the list in force no longer allows all of it; nothing is executed
  *		after that and msr_visit_barrier()
  *
- * Context: may sleep. Return: as msr_program_run().
+ * Context: may sleep. Return: as msr_program_run(); or -EACCES with nothing executed, if one of
+ * the CPUs is not the caller's, and the module is to refuse that.
  */
 long msr_access_program(struct msr_program *program, const bool *cut)
 {
 	might_sleep();
+	if (READ_ONCE(own_cpus_only) && !msr_access_owns(program))
+		return -EACCES;
 	program->locked = program->writes && security_locked_down(LOCKDOWN_MSR);
 	return msr_program_run(program, cut);
 }

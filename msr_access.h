@@ -42,6 +42,7 @@ int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32
 			unsigned long opened);
 int msr_access_polled(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
 		      struct msr_poll *poll, unsigned long opened);
+bool msr_access_owns(const struct msr_program *program);
 long msr_access_program(struct msr_program *program, const bool *cut);
 
 #endif /* MSR_ACCESS_H */

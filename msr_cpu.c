@@ -18,6 +18,7 @@
 #include "msr_node.h"
 #include "msr_param.h"
 #include "msr_safe.h"
+#include "msr_visit.h"
 
 static struct msr_param mdev_msr_safe = MSR_MAJOR;
 module_param_cb(mdev_msr_safe, &msr_param_ops, &mdev_msr_safe, 0444);
@@ -80,7 +81,7 @@ static int cpu_open(struct inode *inode, struct file *file)
 	if (cpu >= nr_cpu_ids)
 		return -ENXIO;
 	cpu = array_index_nospec(cpu, nr_cpu_ids);
-	if (!cpu_online(cpu))
+	if (!cpu_online(cpu) || !msr_visit_serves(cpu))
 		return -ENXIO;
 	if (!cpu_has(&cpu_data(cpu), X86_FEATURE_MSR))
 		return -EIO;
@@ -106,6 +107,8 @@ static int cpu_online_cb(unsigned int cpu)
 {
 	char path[32];
 
+	if (!msr_visit_serves(cpu))
+		return 0;
 	snprintf(path, sizeof(path), "cpu!%u!msr_safe", cpu);
 	return msr_node_add(&cpu_node, cpu, path);
 }

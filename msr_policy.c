@@ -123,13 +123,13 @@ unsigned long msr_policy_opened(void)
 {
 	unsigned int list = pick_list();
 
-	return msr_policy_generation(list) << MSR_LISTS_BITS | list;
+	return msr_policy_generation(list) << MSR_OPENED_SHIFT | list;
 }
 
 static __always_inline bool revoked(const struct msr_table *table, unsigned long opened)
 {
 	return static_branch_unlikely(&revokes) &&
-	       opened >> MSR_LISTS_BITS != READ_ONCE(table->generation);
+	       opened >> MSR_OPENED_SHIFT != READ_ONCE(table->generation);
 }
 
 /**

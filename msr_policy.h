@@ -14,8 +14,7 @@ struct msr_program_op;
 struct msr_table;
 
 /* The default list, which is number 0, and those of classes */
-#define MSR_LISTS_BITS 4
-#define MSR_LISTS_MAX (1 << MSR_LISTS_BITS)
+#define MSR_LISTS_MAX 16
 #define MSR_CLASSES_MAX (MSR_LISTS_MAX - 1)
 
 /**
@@ -46,10 +45,12 @@ struct msr_standing {
 	bool cut;
 };
 
-/* What msr_policy_opened() returns has the number of the list in its lowest bits. */
+/* What msr_policy_opened() returns has the number of the list in its lowest byte. */
+#define MSR_OPENED_SHIFT 8
+
 static inline unsigned int msr_policy_list_of(unsigned long opened)
 {
-	return opened % MSR_LISTS_MAX;
+	return (u8)opened;
 }
 
 unsigned long msr_policy_opened(void);

@@ -17,10 +17,11 @@
  * @cpu:	In. The logical CPU to execute on, numbered as in /dev/cpu/N.
  * @isrdmsr:	In. 0 writes the register (WRMSR), anything else reads it (RDMSR).
  * @err:	Out. 0 if the access was made, or a negative errno:
- *		-%EACCES the register is not in the allowlist;
+ *		-%EACCES the register is not in the allowlist; or, with the module's parameter
+ *			own_cpus_only, the caller is not allowed to run on the CPU;
  *		-%EROFS a write, and the allowlist lets no bit of it be written;
  *		-%EPERM a write, and the kernel is locked down;
- *		-%ENXIO there is no such CPU, or it is offline;
+ *		-%ENXIO there is no such CPU, it is offline, or the module does not serve it;
  *		-%EIO the processor refused the access (general protection fault);
  *		-%ESTALE not executed: a new allowlist was written while the batch
  *			was in progress, and the batch did not end within a second;
@@ -283,6 +284,7 @@ struct msr_run {
  * %EFAULT the argument, or @values, cannot be read;
  * %EINVAL @size is too small, or @flags is not 0;
  * %E2BIG @size is over 4096, or a member that the module does not know is not 0;
+ * %EACCES with own_cpus_only: the caller is not allowed to run on one of the CPUs;
  * %EBUSY the session samples;
  * %ESTALE a new allowlist has ended the session; some CPUs may have written a record;
  * %EINTR a fatal signal, likewise;
@@ -339,6 +341,7 @@ struct msr_start {
  * sample_permille says. What is more is throttled.
  *
  * Returns 0. Or -1, with errno
+ * %EACCES with own_cpus_only: the caller is not allowed to run on one of the CPUs;
  * %EPERM the session was prepared by a file of msr_batch; or one of its CPUs is a nohz_full one,
  *	and the module's parameter sample_isolated is not set;
  * %EBUSY the session samples; or the rates of all sessions on one of its CPUs would be more

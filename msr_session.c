@@ -262,7 +262,8 @@ static noinline int ioctl_start(struct msr_session *session, void __user *arg)
 		return err;
 	if (mutex_lock_killable(&session->run_lock))
 		return -EINTR;
-	err = msr_sampling_start(&session->sampling, &start);
+	err = msr_access_owns(&session->program) ? msr_sampling_start(&session->sampling, &start) :
+						   -EACCES;
 	mutex_unlock(&session->run_lock);
 	return err;
 }

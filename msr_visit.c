@@ -25,6 +25,7 @@
 #include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/lockdep.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
@@ -43,6 +44,14 @@
 /* How often to look whether a visit has ended, before sleeping: about the time of one */
 #define VISIT_SPINS 1024
 
+static char *cpus;
+module_param(cpus, charp, 0444);
+MODULE_PARM_DESC(cpus, "CPUs to serve, as in 0-3,8 (default: all)");
+
+/* Those of the parameter, and whether there is one */
+static struct cpumask served;
+DEFINE_STATIC_KEY_FALSE(msr_visit_limited);
+
 u32 msr_visit_cycles __ro_after_init;
 
 /* CPUs to visit; a CPU's own mask is in use while preemption is off on it. */
@@ -55,6 +64,12 @@ enum msr_claim {
 };
 
 static DEFINE_PER_CPU(atomic_t, claims);
+
+/** msr_visit_is_served() - whether the parameter has a CPU. @cpu: one that exists. */
+bool msr_visit_is_served(unsigned int cpu)
+{
+	return cpumask_test_cpu(cpu, &served);
+}
 
 /* The CPU stays online while preemption is off, and its visit is on its way before that ends. */
 static bool claim(u32 cpu, unsigned int *spins)
@@ -135,11 +150,11 @@ static unsigned int claim_others(struct msr_visits *visits, struct cpumask *cpus
 
 		if (queue->head >= visits->end)
 			continue;
-		if (queue->cpu == smp_processor_id()) {
-			visits->here = queue;
-		} else if (!cpu_online(queue->cpu)) {
+		if (!cpu_online(queue->cpu) || !msr_visit_serves(queue->cpu)) {
 			queue->head = visits->end;
 			visits->failed = true;
+		} else if (queue->cpu == smp_processor_id()) {
+			visits->here = queue;
 		} else if (claim(queue->cpu, &spins)) {
 			cpumask_set_cpu(queue->cpu, cpus);
 			count++;
@@ -226,8 +241,8 @@ static void end_barrier(void *unused)
 /**
  * msr_visit_barrier() - wait for all sections with interrupts off that have begun
  *
- * Those are visits, what msr_exec_here() is called in, and callbacks of timers. Each CPU is
- * interrupted once. An RCU grace period would do, too, but a user can delay that: before
+ * Those are visits, what msr_exec_here() is called in, and callbacks of timers. Each CPU that is
+ * served is interrupted once. An RCU grace period would do, too, but a user can delay that: before
  * Linux 6.18, a preemptible kernel stops a task that is out of its cgroup's time in the middle of a
  * read-side section.
  *
@@ -241,13 +256,17 @@ void msr_visit_barrier(void)
 	mutex_lock(&barrier_lock);
 	cpus_read_lock(); /* a CPU makes its last visits when it is offline already */
 	reinit_completion(&barrier_ended);
-	atomic_set(&barrier_pending, num_online_cpus());
+	atomic_set(&barrier_pending, num_online_cpus() + 1);
 	for_each_online_cpu(cpu) {
 		call_single_data_t *csd = per_cpu_ptr(&barrier_csd, cpu);
 
 		csd->func = end_barrier;
-		smp_call_function_single_async(cpu, csd);
+		if (msr_visit_serves(cpu))
+			smp_call_function_single_async(cpu, csd);
+		else
+			end_barrier(NULL);
 	}
+	end_barrier(NULL);
 	wait_for_completion(&barrier_ended);
 	cpus_read_unlock();
 	mutex_unlock(&barrier_lock);
@@ -256,10 +275,15 @@ void msr_visit_barrier(void)
 /**
  * msr_visit_init() - get ready to visit
  *
- * Context: may sleep. Return: 0 or -ENOMEM.
+ * Context: may sleep. Return: 0, -ENOMEM, or -EINVAL for a parameter that is no list of CPUs.
  */
 int __init msr_visit_init(void)
 {
+	if (cpus) {
+		if (cpulist_parse(cpus, &served))
+			return -EINVAL;
+		static_branch_enable(&msr_visit_limited);
+	}
 	msr_visit_cycles = tsc_khz / 1000 * VISIT_US;
 	visit_cpus = __alloc_percpu(cpumask_size(), __alignof__(struct cpumask));
 	return visit_cpus ? 0 : -ENOMEM;

@@ -8,6 +8,7 @@
 #include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/jump_label.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
@@ -62,6 +63,16 @@ struct msr_visits {
 	atomic_t pending;
 	struct completion ended;
 };
+
+DECLARE_STATIC_KEY_FALSE(msr_visit_limited);
+
+bool msr_visit_is_served(unsigned int cpu);
+
+/** msr_visit_serves() - whether the module serves a CPU. @cpu: one that exists. */
+static __always_inline bool msr_visit_serves(unsigned int cpu)
+{
+	return !static_branch_unlikely(&msr_visit_limited) || msr_visit_is_served(cpu);
+}
 
 /* The time of a visit in cycles; 0, if it is not known, is one operation. */
 extern u32 msr_visit_cycles;

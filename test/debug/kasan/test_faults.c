@@ -616,12 +616,12 @@ TEST(a_fault_in_extended_operations_is_an_error, load_and_aim, unload_at_end)
 	};
 
 	waits = false;
-	assert_int_equal(fail_extended(16, &path), 0);
-	assert_true(fail_extended(17, &path) >= 2);
-	assert_true(fail_extended(5000, &path) >= 2);
+	assert_true(fail_extended(16, &path) >= 1); /* the copy */
+	assert_true(fail_extended(17, &path) >= 3); /* and memory for operations and queues */
+	assert_true(fail_extended(500, &path) >= 3);
 	waits = true;
-	assert_int_equal(fail_extended(16, &path), 0);
-	assert_true(fail_extended(17, &path) >= 2);
+	assert_true(fail_extended(16, &path) >= 1);
+	assert_true(fail_extended(17, &path) >= 3);
 }
 
 TEST(a_fault_in_a_session_leaves_none, load_and_aim, unload_at_end)
