@@ -74,8 +74,8 @@ struct msr_lists {
 
 static struct srcu_struct list_srcu;
 
-/* A list in which there is nothing, for each; their first references are their own. */
-static struct msr_table empty[MSR_LISTS_MAX];
+/* A list in which there is nothing, for each */
+static struct msr_table *empty[MSR_LISTS_MAX];
 static struct msr_lists nothing;
 static struct msr_lists __rcu *lists = (struct msr_lists __rcu __force *)&nothing;
 
@@ -398,16 +398,10 @@ static struct msr_lists *lists_in_force(void)
 	return rcu_dereference_protected(lists, lockdep_is_held(&publish_lock));
 }
 
-/* Takes over the change, and leaves publish_lock. Return: as wait_until_unused(). */
-static int publish(struct msr_change *change) __releases(&publish_lock)
+static void publish(struct msr_change *change)
 {
 	struct msr_lists *next = change->next;
 	unsigned int i;
-	int err;
-
-	init_completion(&change->unused);
-	kref_init(&change->ref);
-	kref_get(&change->ref);
 
 	change->old = lists_in_force();
 	raw_spin_lock(&standing_lock);
@@ -417,8 +411,16 @@ static int publish(struct msr_change *change) __releases(&publish_lock)
 		if (change->old->tables[i] != next->tables[i])
 			change->replaced[i] = change->old->tables[i];
 	cut_standings(next);
-	mutex_unlock(&publish_lock);
+}
 
+/* Takes over the change. Return: as wait_until_unused(). */
+static int retire_old(struct msr_change *change)
+{
+	int err;
+
+	init_completion(&change->unused);
+	kref_init(&change->ref);
+	kref_get(&change->ref);
 	call_srcu(&list_srcu, &change->rcu, lists_are_unused);
 	err = wait_until_unused(change);
 	kref_put(&change->ref, free_change);
@@ -428,7 +430,7 @@ static int publish(struct msr_change *change) __releases(&publish_lock)
 /* Takes over the reference to the table. */
 static void set_list(struct msr_change *change, unsigned int list, struct msr_table *table)
 {
-	if (table != lists_in_force()->tables[list] || table == &empty[list])
+	if (table != lists_in_force()->tables[list] || table == empty[list])
 		WRITE_ONCE(table->generation, publications);
 	change->next->tables[list] = table;
 }
@@ -440,7 +442,7 @@ static void keep_list(struct msr_change *change, unsigned int list)
 
 static void empty_list(struct msr_change *change, unsigned int list)
 {
-	set_list(change, list, msr_table_get(&empty[list]));
+	set_list(change, list, msr_table_get(empty[list]));
 }
 
 /* Return: false if there is no memory for what is left of the list of a class. */
@@ -518,7 +520,9 @@ int msr_policy_replace(struct msr_change *change, unsigned int list, struct msr_
 		set_list_of_class(change, list, table);
 	else
 		err = set_default_list(change, table);
-	return publish(change) ?: err;
+	publish(change);
+	mutex_unlock(&publish_lock);
+	return retire_old(change) ?: err;
 }
 
 /**
@@ -532,7 +536,7 @@ int msr_policy_clear(struct msr_change *change, unsigned int list)
 {
 	unsigned int beyond;
 
-	return msr_policy_replace(change, list, msr_table_get(&empty[list]), &beyond);
+	return msr_policy_replace(change, list, msr_table_get(empty[list]), &beyond);
 }
 
 static int check_classes(void)
@@ -548,6 +552,12 @@ static int check_classes(void)
 				return -EINVAL;
 	}
 	return 0;
+}
+
+static void put_empty(unsigned int count)
+{
+	while (count--)
+		msr_table_put(empty[count]);
 }
 
 /**
@@ -566,9 +576,16 @@ int __init msr_policy_init(void)
 	if (revoke_on_change)
 		static_branch_enable(&revokes);
 	for (i = 0; i < MSR_LISTS_MAX; i++) {
-		msr_table_init_empty(&empty[i]);
-		nothing.tables[i] = msr_table_get(&empty[i]);
+		empty[i] = msr_table_make_empty();
+		if (!empty[i]) {
+			put_empty(i);
+			cleanup_srcu_struct(&list_srcu);
+			return -ENOMEM;
+		}
+		nothing.tables[i] = empty[i];
 	}
+	for (i = 0; i < MSR_LISTS_MAX; i++)
+		msr_table_get(empty[i]);
 	return 0;
 }
 
@@ -578,5 +595,6 @@ void msr_policy_uninit(void)
 	srcu_barrier(&list_srcu); /* for writers that no longer wait */
 	rcu_barrier();
 	free_lists(rcu_dereference_protected(lists, true));
+	put_empty(MSR_LISTS_MAX);
 	cleanup_srcu_struct(&list_srcu);
 }

@@ -16,8 +16,6 @@
 
 #include "msr_table.h"
 
-static const u16 no_slots[2];
-
 /* Moves to the next token, over white space and comments; false at the end. */
 static bool find_token(struct msr_text *text)
 {
@@ -260,17 +258,13 @@ struct msr_table *msr_table_narrow(const struct msr_table *table, const struct m
 }
 
 /**
- * msr_table_init_empty() - a list in which there is nothing
- * @table:	set; its first reference is its own, so it is never freed
+ * msr_table_make_empty() - a list in which there is nothing
  *
- * Context: any.
+ * Context: may sleep. Return: a table, with a reference for the caller; NULL for no memory.
  */
-void msr_table_init_empty(struct msr_table *table)
+struct msr_table *msr_table_make_empty(void)
 {
-	*table = (struct msr_table){
-		.index = { .slots = no_slots, .entries = table->entries, .bits = 1, .mask = 1 },
-	};
-	kref_init(&table->ref);
+	return table_alloc(1); /* to have an index */
 }
 
 /**

@@ -71,7 +71,7 @@ struct msr_table *msr_table_make(struct msr_text *text, unsigned int count);
 struct msr_table *msr_table_narrow(const struct msr_table *table, const struct msr_table *bound);
 bool msr_table_within(const struct msr_table *table, const struct msr_table *bound,
 		      unsigned int *beyond);
-void msr_table_init_empty(struct msr_table *table);
+struct msr_table *msr_table_make_empty(void);
 struct msr_table *msr_table_get(const struct msr_table *table);
 void msr_table_put(struct msr_table *table);
 

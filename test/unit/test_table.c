@@ -465,19 +465,65 @@ TEST(entries_keep_the_order_they_are_given_in, NULL, teardown)
 	msr_table_put(table);
 }
 
-TEST(nothing_is_found_in_the_empty_table, NULL, teardown)
+TEST(a_list_is_within_another_or_says_where_it_is_not, NULL, teardown)
 {
-	struct msr_table nothing;
-
+	static const struct {
+		const char *list;
+		int beyond; /* -1: within */
+	} cases[] = {
+		{ "1 0xff 2 0 3 7", -1 }, { "3 7", -1 },
+		{ "2 0 1 0xf0", -1 },	  { "1 0x100", 0 },
+		{ "2 0 3 8 1 0x100", 1 }, { "1 0 2 0 3 0 4 0", 3 },
+	};
+	struct msr_table *bound = table_of("1 0xff 2 0 3 7");
 	unsigned int i;
 
-	msr_table_init_empty(&nothing);
-	assert_int_equal(nothing.count, 0);
-	assert_null(msr_index_find(&nothing.index, 0));
-	assert_null(msr_index_find(&nothing.index, U32_MAX));
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct msr_table *table = table_of(cases[i].list);
+		unsigned int beyond = 99;
+
+		assert_int_equal(msr_table_within(table, bound, &beyond), cases[i].beyond < 0);
+		assert_int_equal(beyond, cases[i].beyond < 0 ? 99 : cases[i].beyond);
+		msr_table_put(table);
+	}
+	msr_table_put(bound);
+}
+
+TEST(a_list_narrowed_by_another_has_what_both_allow, NULL, teardown)
+{
+	struct msr_table *bound = table_of("1 0xff 2 0 3 7");
+	struct msr_table *table = table_of("5 1 3 0xe 1 0 2 0xf"), *narrow;
+
+	narrow = msr_table_narrow(table, bound);
+	assert_int_equal(narrow->count, 3);
+	assert_int_equal(narrow->entries[0].msr, 3);
+	assert_int_equal(narrow->entries[0].wmask, 6);
+	assert_int_equal(narrow->entries[1].msr, 1);
+	assert_int_equal(narrow->entries[1].wmask, 0);
+	assert_int_equal(narrow->entries[2].msr, 2);
+	assert_int_equal(narrow->entries[2].wmask, 0);
+	assert_ptr_equal(msr_index_find(&narrow->index, 1), &narrow->entries[1]);
+	assert_null(msr_index_find(&narrow->index, 5));
+	/* What is within is the same table. */
+	assert_ptr_equal(msr_table_narrow(narrow, bound), narrow);
+	msr_table_put(narrow);
+	msr_table_put(narrow);
+	msr_table_put(table);
+	msr_table_put(bound);
+}
+
+TEST(nothing_is_found_in_the_empty_table, NULL, teardown)
+{
+	struct msr_table *nothing = msr_table_make_empty();
+	unsigned int i;
+
+	assert_int_equal(nothing->count, 0);
+	assert_null(msr_index_find(&nothing->index, 0));
+	assert_null(msr_index_find(&nothing->index, U32_MAX));
 	random_state = 1;
 	for (i = 0; i < 1000; i++)
-		assert_null(msr_index_find(&nothing.index, next_random()));
+		assert_null(msr_index_find(&nothing->index, next_random()));
+	msr_table_put(nothing);
 }
 
 /* Of these addresses, every other one is listed. */

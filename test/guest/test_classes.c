@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Classes of users: a list for each group, bounded by the default list.
+ */
+
+#include <grp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "sessions.h"
+
+#define NONE UINT64_MAX
+
+#define FIRST 5001
+#define SECOND 5002
+#define FIRST_PATH LIST_PATH "_5001"
+#define SECOND_PATH LIST_PATH "_5002"
+
+static int write_to(const char *path, const char *text)
+{
+	int fd = open_path(path, O_WRONLY);
+	ssize_t len = write(fd, text, strlen(text));
+	int err = len < 0 ? errno : 0;
+
+	close(fd);
+	assert_true(err || len == (ssize_t)strlen(text));
+	return err;
+}
+
+static void read_from(const char *path, char *text, size_t size)
+{
+	int fd = open_path(path, O_RDONLY);
+	ssize_t len = read(fd, text, size - 1);
+
+	assert_true(len >= 0);
+	text[len] = '\0';
+	close(fd);
+}
+
+#define assert_list(path, expected)                                            \
+	do {                                                                   \
+		char list[4096];                                               \
+		read_from(path, list, sizeof(list));                           \
+		assert_string_equal(list, "# MSR      Write mask\n" expected); \
+	} while (0)
+
+static void permit_all(void)
+{
+	char path[64];
+	unsigned int i;
+
+	for (i = 0; i < cpus_online(); i++) {
+		snprintf(path, sizeof(path), "/dev/cpu/%u/msr_safe", i);
+		assert_int_equal(chmod(path, 0666), 0);
+	}
+	assert_int_equal(chmod(BATCH_PATH, 0666), 0);
+	assert_int_equal(chmod(SAMPLE_PATH, 0666), 0);
+}
+
+static int load_with(const char *params)
+{
+	int err = unload_module() ?: load_module(params);
+
+	if (!err)
+		permit_all();
+	return err;
+}
+
+/* STORE_A and STORE_B for the first class, STORE_A and STORE_C for the second */
+static int with_classes(void **state)
+{
+	(void)state;
+	if (load_with("class_gids=5001,5002"))
+		return -1;
+	load_list("0x402 0xffff\n0x406 0xffff\n0x40a 0xffff\n");
+	return write_to(FIRST_PATH, "0x402 0xff\n0x406 0\n") ||
+	       write_to(SECOND_PATH, "0x402 0xff00\n0x40a 0\n");
+}
+
+static int back(void **state)
+{
+	(void)state;
+	return unload_module() ?: load_module("");
+}
+
+struct user {
+	gid_t egid;
+	unsigned int nr_groups;
+	gid_t groups[4];
+	int fd; /* of a batch device; -1 to open it */
+};
+
+/* The write masks of the stores that a child has found, NONE if not listed */
+static uint64_t *seen_masks;
+
+static int look(void *arg)
+{
+	static const uint32_t msrs[] = { STORE_A, STORE_B, STORE_C };
+	struct user *user = arg;
+	struct msr_batch_op ops[3];
+	unsigned int i;
+
+	if (setgroups(user->nr_groups, user->groups) || setresgid(1000, user->egid, 1000) ||
+	    setuid(1000))
+		return 1;
+	if (user->fd < 0)
+		user->fd = open(BATCH_PATH, O_RDONLY);
+	for (i = 0; i < 3; i++)
+		ops[i] = read_op(0, msrs[i]);
+	run_batch_fd(user->fd, ops, 3);
+	for (i = 0; i < 3; i++) {
+		if (ops[i].err && ops[i].err != -EACCES)
+			return 2;
+		seen_masks[i] = ops[i].err ? NONE : ops[i].wmask;
+	}
+	return 0;
+}
+
+static void assert_user_sees(struct user user, uint64_t a, uint64_t b, uint64_t c)
+{
+	seen_masks = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(seen_masks != MAP_FAILED);
+	assert_int_equal(in_child(false, look, &user), 0);
+	assert_int_equal(seen_masks[0], a);
+	assert_int_equal(seen_masks[1], b);
+	assert_int_equal(seen_masks[2], c);
+	munmap(seen_masks, 4096);
+}
+
+TEST(each_class_has_its_list_at_the_same_time, with_classes, back)
+{
+	struct stat status;
+
+	assert_user_sees((struct user){ 1000, 1, { FIRST }, -1 }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ 1000, 1, { SECOND }, -1 }, 0xff00, NONE, 0);
+	assert_user_sees((struct user){ 1000, 1, { 7 }, -1 }, 0xffff, 0xffff, 0xffff);
+	assert_user_sees((struct user){ 1000, 0, { 0 }, -1 }, 0xffff, 0xffff, 0xffff);
+	/* As a program with the setgid bit has it */
+	assert_user_sees((struct user){ SECOND, 0, { 0 }, -1 }, 0xff00, NONE, 0);
+	/* Of two classes the first counts, whatever the order of the groups. */
+	assert_user_sees((struct user){ 1000, 2, { SECOND, FIRST }, -1 }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ SECOND, 1, { FIRST }, -1 }, 0xff, 0, NONE);
+	assert_int_equal(stat(FIRST_PATH, &status), 0);
+	assert_int_equal(status.st_mode, S_IFCHR | 0600);
+	assert_int_equal(status.st_uid | status.st_gid, 0);
+}
+
+TEST(a_descriptor_keeps_the_class_of_who_opened_it, with_classes, back)
+{
+	int fd;
+
+	assert_int_equal(setegid(FIRST), 0);
+	fd = open(BATCH_PATH, O_RDONLY);
+	assert_int_equal(setegid(0), 0);
+	assert_true(fd >= 0);
+	assert_user_sees((struct user){ 1000, 1, { SECOND }, fd }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ 1000, 0, { 0 }, fd }, 0xff, 0, NONE);
+	close(fd);
+}
+
+TEST(the_per_cpu_devices_have_classes_too, with_classes, back)
+{
+	uint64_t value = 0x1234;
+	int fd;
+
+	poke(1, STORE_A, 0);
+	assert_int_equal(setegid(FIRST), 0);
+	fd = open_cpu(1, "msr_safe", O_RDWR);
+	assert_int_equal(setegid(0), 0);
+	assert_int_equal(pwrite(fd, &value, 8, STORE_A), 8);
+	assert_int_equal(peek(1, STORE_A), 0x34);
+	assert_fails(pread(fd, &value, 8, STORE_C), EACCES);
+	assert_fails(pwrite(fd, &value, 8, STORE_B), EACCES);
+	close(fd);
+}
+
+TEST(a_list_beyond_the_default_is_eperm_and_the_line_is_named, with_classes, back)
+{
+	static const char *const beyond[] = {
+		"0x402 0\n\n# more\n0x40e 0\n",
+		"0x402 0\n\n\n0x406 0x10000\n",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(beyond); i++) {
+		mark_log();
+		assert_int_equal(write_to(FIRST_PATH, beyond[i]), EPERM);
+		assert_int_equal(count_in_log("allowlist of group 5001 refused, the current list "
+					      "stays: line 4: not within the default list"),
+				 1);
+		assert_list(FIRST_PATH, "0x00000402 0x00000000000000FF\n"
+					"0x00000406 0x0000000000000000\n");
+	}
+}
+
+TEST(other_errors_of_a_class_list_are_those_of_the_default, with_classes, back)
+{
+	mark_log();
+	assert_int_equal(write_to(FIRST_PATH, "0x402 x\n"), EINVAL);
+	assert_int_equal(write_to(FIRST_PATH, "# none\n"), ENOMSG);
+	assert_list(FIRST_PATH, "0x00000402 0x00000000000000FF\n0x00000406 0x0000000000000000\n");
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n0x402 0\n"), ENOTUNIQ);
+	assert_list(FIRST_PATH, "");
+	assert_list(SECOND_PATH, "0x00000402 0x000000000000FF00\n0x0000040A 0x0000000000000000\n");
+	assert_int_equal(write_to(SECOND_PATH, "\n"), 0);
+	assert_list(SECOND_PATH, "");
+	assert_int_equal(count_in_log("allowlist of group 5001 refused, it is now empty: line 2: "
+				      "address is listed twice"),
+			 1);
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
+	assert_int_equal(count_in_log("allowlist of group 5001 written: entries 1, uid 0, "), 1);
+}
+
+TEST(a_new_default_list_narrows_those_of_the_classes, with_classes, back)
+{
+	load_list("0x402 0x0ff0\n0x40a 0\n0x406 0xff\n0x40e 0\n");
+	assert_list(FIRST_PATH, "0x00000402 0x00000000000000F0\n0x00000406 0x0000000000000000\n");
+	assert_list(SECOND_PATH, "0x00000402 0x0000000000000F00\n0x0000040A 0x0000000000000000\n");
+	assert_user_sees((struct user){ 1000, 1, { FIRST }, -1 }, 0xf0, 0, NONE);
+	load_list("0x406 0\n");
+	assert_list(FIRST_PATH, "0x00000406 0x0000000000000000\n");
+	assert_list(SECOND_PATH, "");
+	/* What is lost does not come back by itself. */
+	load_list("0x402 0xffff\n0x406 0xffff\n");
+	assert_list(FIRST_PATH, "0x00000406 0x0000000000000000\n");
+	assert_user_sees((struct user){ 1000, 1, { SECOND }, -1 }, NONE, NONE, NONE);
+	assert_int_equal(write_to(SECOND_PATH, "0x402 0xffff\n"), 0);
+	load_list("\n");
+	assert_list(SECOND_PATH, "");
+	assert_user_sees((struct user){ 1000, 1, { FIRST }, -1 }, NONE, NONE, NONE);
+}
+
+static struct session session_of(gid_t gid, uint32_t msr)
+{
+	struct msr_op op = extended_read(1, msr);
+	struct session session;
+
+	assert_int_equal(setegid(gid), 0);
+	session = prepare(&op, 1, 1, false);
+	assert_int_equal(setegid(0), 0);
+	return session;
+}
+
+TEST(sessions_are_judged_by_the_list_of_their_opener, with_classes, back)
+{
+	struct session first = session_of(FIRST, STORE_B), second = session_of(SECOND, STORE_C),
+		       other = session_of(0, STORE_A);
+	struct msr_op op = extended_read(1, STORE_C);
+	char path[64], text[512];
+
+	assert_int_equal(setegid(FIRST), 0);
+	assert_fails(try_prepare(&op, 1, 1), EACCES);
+	assert_int_equal(setegid(0), 0);
+	assert_int_equal(run_fd(first.fd, NULL) | run_fd(second.fd, NULL) | run_fd(other.fd, NULL),
+			 0);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", second.fd);
+	read_from(path, text, sizeof(text));
+	assert_non_null(strstr(text, "msr-list:\tgroup 5002\n"));
+	/* A list of the first class is nothing to the others. */
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
+	assert_fails(run_fd(first.fd, NULL), ESTALE);
+	assert_int_equal(run_fd(second.fd, NULL) | run_fd(other.fd, NULL), 0);
+	/* The default list is. */
+	load_list("0x402 0\n");
+	assert_fails(run_fd(second.fd, NULL), ESTALE);
+	assert_int_equal(run_fd(other.fd, NULL), 0);
+	end(&first);
+	end(&second);
+	end(&other);
+}
+
+static int with_revocation(void **state)
+{
+	(void)state;
+	return load_with("class_gids=5001,5002 revoke_on_change=1");
+}
+
+TEST(revocation_is_of_those_whose_list_has_changed, with_revocation, back)
+{
+	struct msr_batch_op op = read_op(0, STORE_A);
+	int fds[3];
+	unsigned int i;
+
+	load_list("0x402 0\n0x406 0\n");
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
+	assert_int_equal(write_to(SECOND_PATH, "0x402 0\n0x406 0\n"), 0);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(setegid(i ? FIRST + i - 1 : 0), 0);
+		fds[i] = open_path(BATCH_PATH, O_RDONLY);
+		assert_int_equal(setegid(0), 0);
+	}
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
+	assert_int_equal(run_batch_fd(fds[0], &op, 1), 0);
+	assert_fails(run_batch_fd(fds[1], &op, 1), ESTALE);
+	assert_int_equal(run_batch_fd(fds[2], &op, 1), 0);
+	/* The default list narrows the second. */
+	load_list("0x402 0\n");
+	assert_fails(run_batch_fd(fds[0], &op, 1), ESTALE);
+	assert_fails(run_batch_fd(fds[2], &op, 1), ESTALE);
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
+TEST(wrong_classes_fail_the_load_and_leave_nothing, NULL, back)
+{
+	static const char *const wrong[] = {
+		"class_gids=0",
+		"class_gids=5001,5001",
+		"class_gids=x",
+		"class_gids=4294967295",
+		"class_gids=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16",
+		"class_gids=5001,0",
+	};
+	unsigned int i;
+	char path[64];
+
+	assert_int_equal(unload_module(), 0);
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		assert_int_equal(load_module(wrong[i]), -EINVAL);
+		assert_nothing_left();
+	}
+	assert_int_equal(load_module("class_gids=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15"), 0);
+	for (i = 1; i <= 15; i++) {
+		snprintf(path, sizeof(path), LIST_PATH "_%u", i);
+		assert_int_equal(write_to(path, "\n"), 0);
+	}
+}
+
+/*
+ * A writer changes all lists again and again. In phase 0, modulo 4, the default list has A and B,
+ * and that of the first class A; in phase 2 they have B and C, and C. In between anything may be.
+ */
+static atomic_uint phase;
+static volatile bool stop;
+
+static void *look_again_and_again(void *arg)
+{
+	int fd = *(int *)arg;
+	static const uint32_t msrs[] = { STORE_A, STORE_B, STORE_C };
+
+	while (!stop) {
+		struct msr_batch_op ops[60];
+		unsigned int before, i, seen = 0;
+
+		for (i = 0; i < ARRAY_SIZE(ops); i++)
+			ops[i] = read_op(i % 4, msrs[i % 3]);
+		before = atomic_load(&phase);
+		run_batch_fd(fd, ops, ARRAY_SIZE(ops));
+		for (i = 0; i < ARRAY_SIZE(ops); i++)
+			if (!ops[i].err)
+				seen |= 1 << i % 3;
+		for (i = 0; i < ARRAY_SIZE(ops); i++)
+			if (ops[i].err && seen & 1 << i % 3)
+				return "a batch was judged by two lists";
+		if (seen & 2 || seen == 5)
+			return "what the class has not was read";
+		/* The default list of the phase was in force all the time. */
+		if (before == atomic_load(&phase) && before % 4 == 0 && seen & 4)
+			return "C was read, which the default list had not";
+		if (before == atomic_load(&phase) && before % 4 == 2 && seen & 1)
+			return "A was read, which the default list had not";
+	}
+	return NULL;
+}
+
+TEST(no_batch_is_judged_by_a_list_wider_than_the_default, with_classes, back)
+{
+	pthread_t threads[3];
+	unsigned int i;
+	int fd;
+
+	load_list("0x402 0\n0x406 0\n");
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
+	assert_int_equal(setegid(FIRST), 0);
+	fd = open_path(BATCH_PATH, O_RDONLY);
+	assert_int_equal(setegid(0), 0);
+	atomic_store(&phase, 0);
+	stop = false;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, look_again_and_again, &fd), 0);
+	for (i = 1; i < 600; i++) {
+		atomic_fetch_add(&phase, 1);
+		load_list(i % 2 ? "0x406 0\n0x40a 0\n" : "0x402 0\n0x406 0\n");
+		atomic_fetch_add(&phase, 1);
+		assert_int_equal(write_to(FIRST_PATH, i % 2 ? "0x40a 0\n" : "0x402 0\n"), 0);
+		if (i % 7 == 0)
+			assert_int_equal(write_to(SECOND_PATH, "0x406 0\n"), 0);
+		usleep(i % 3 * 300);
+	}
+	stop = true;
+	for (i = 0; i < 3; i++) {
+		void *wrong;
+
+		pthread_join(threads[i], &wrong);
+		if (wrong)
+			fail_msg("%s", (const char *)wrong);
+	}
+	close(fd);
+}
+
+TEST_PROGRAM(NULL, NULL)
