@@ -346,8 +346,8 @@ struct msr_start {
  *	and the module's parameter sample_isolated is not set;
  * %EBUSY the session samples; or the rates of all sessions on one of its CPUs would be more
  *	than the module's parameter sample_max_hz together;
- * %EINVAL @size is too small, a flag is unknown, a time is out of its range or shorter than the
- *	kernel's timers can be, or an operation of the session is a write;
+ * %EINVAL @size is too small, a flag is unknown, a time is out of its range, or an operation of
+ *	the session is a write;
  * %E2BIG @size is over 4096, a member that the module does not know is not 0, or the session
  *	has more than %MSR_SAMPLE_MAX_OPS operations of one CPU;
  * %EFAULT the argument cannot be read;

@@ -4,7 +4,7 @@
  *
  * Each CPU of a program has a timer of its own, which is started on that CPU and never leaves
  * it. Its callback takes no lock, executes the CPU's part of the program and writes a record.
- * All timers of a program share a grid of points in time. hrtimer_forward() counts the points
+ * All timers of a program share a grid of points in time. pass_points() counts the points
  * that a timer has passed: so each has a record, or is counted by the cause why it has none.
  *
  * The timers of a CPU are cancelled before it goes offline, since timers of a CPU that dies
@@ -128,6 +128,24 @@ static void write_record(struct msr_sampler *sampler, u64 tsc)
 	}
 }
 
+/*
+ * Moves the timer to the next point of the grid. Return: how many it has passed until now.
+ * hrtimer_forward() would leave the grid where the kernel's timers are coarser than the period.
+ */
+static u64 pass_points(struct msr_sampler *sampler, ktime_t now)
+{
+	u64 period_ns = sampler->sampling->period_ns;
+	ktime_t expires = hrtimer_get_expires(&sampler->timer);
+	u64 points = 1;
+
+	if (now < expires)
+		return 0;
+	if (unlikely(now - expires >= period_ns))
+		points += div64_u64(now - expires, period_ns);
+	hrtimer_set_expires(&sampler->timer, ktime_add_ns(expires, points * period_ns));
+	return points;
+}
+
 static void count(struct msr_program_cpu *cpu, u64 *counter, u64 points)
 {
 	cpu->tick += points;
@@ -138,7 +156,7 @@ static void count(struct msr_program_cpu *cpu, u64 *counter, u64 points)
 static void sample_point(struct msr_sampler *sampler, struct share *share, ktime_t now, u64 tsc)
 {
 	struct msr_program_cpu *cpu = sampler->cpu;
-	u64 points = hrtimer_forward(&sampler->timer, now, sampler->sampling->period_ns);
+	u64 points = pass_points(sampler, now);
 
 	if (points > 1)
 		count(cpu, &cpu->stream->late, points - 1);
@@ -275,10 +293,8 @@ static struct msr_sampler *find_sampler(const struct msr_sampling *sampling, uns
 /* Points that the timer has not seen. It does not run. */
 static void count_missed(struct msr_sampler *sampler, u64 *counter, ktime_t now)
 {
-	if (sampler->sampling->hold_ns)
-		return;
-	count(sampler->cpu, counter,
-	      hrtimer_forward(&sampler->timer, now, sampler->sampling->period_ns));
+	if (!sampler->sampling->hold_ns)
+		count(sampler->cpu, counter, pass_points(sampler, now));
 }
 
 static int start_timers_of_cpu(unsigned int cpu)
@@ -376,8 +392,7 @@ static int check_times(const struct msr_start *start)
 
 	if (start->flags & ~MSR_START_STAGGER)
 		return -EINVAL;
-	if (start->period_ns < max_t(u64, MSR_PERIOD_MIN_NS, hrtimer_resolution) ||
-	    start->period_ns > MSR_PERIOD_MAX_NS)
+	if (start->period_ns < MSR_PERIOD_MIN_NS || start->period_ns > MSR_PERIOD_MAX_NS)
 		return -EINVAL;
 	if (start->hold_ns &&
 	    (start->hold_ns < start->period_ns || start->hold_ns > MSR_PERIOD_MAX_NS))

@@ -284,7 +284,7 @@ TEST(a_reader_that_is_too_slow_knows_how_many_records_it_lost, load_the_list, de
 	assert_false(msr_safe_ring_next(&reader, record));
 	assert_int_equal(start_fd(session.fd, 200000, 0), 0);
 	while (got < 60) {
-		usleep(got % 20 ? 0 : 10000);
+		usleep(got % 20 ? 0 : 100000);
 		if (!msr_safe_ring_next(&reader, record))
 			continue;
 		got++;
