@@ -74,7 +74,12 @@ bool allowlist_parse_entry(const char **text, struct msr_allowlist_entry *entry)
 
 int allowlist_read(struct allowlist *list)
 {
-	FILE *file = fopen(ALLOWLIST_PATH, "re");
+	return allowlist_read_from(list, ALLOWLIST_PATH);
+}
+
+int allowlist_read_from(struct allowlist *list, const char *path)
+{
+	FILE *file = fopen(path, "re");
 	struct msr_allowlist_entry entry;
 	const char *text;
 	char line[64];

@@ -36,6 +36,9 @@ const struct msr_allowlist_entry *allowlist_find(const struct allowlist *list, u
  */
 int allowlist_read(struct allowlist *list);
 
+/* The same of the list of a class of users, which has a node of its own. */
+int allowlist_read_from(struct allowlist *list, const char *path);
+
 void allowlist_free(struct allowlist *list);
 
 /*

@@ -71,7 +71,7 @@ build/unit/test_state: WRAPPED += fsync read rename write
 build/unit/test_lists build/unit/test_live: CPPFLAGS += -Ilib/shim
 build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c) lib/tables.c $(TABLE)
 build/unit/test_live: $(ALLOWLIST_TOOL)
-build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read cpus_online node_check \
+build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read allowlist_read_from cpus_online node_check \
 	open processor_id_here write
 build/unit/%: test/unit/%.c test/unit/unit.h $(LIB_HEADERS) \
 		$(wildcard msrsave/*.h allowlists/msr-allowlist/*.h)

@@ -32,6 +32,7 @@ static int check(const struct options *options, const char *path)
 	struct findings findings;
 	unsigned int errors;
 	struct list list;
+	int beyond = 0;
 
 	if (!processor_for(options, path, &processor))
 		return USAGE;
@@ -44,6 +45,9 @@ static int check(const struct options *options, const char *path)
 		errors--; /* both name the first address that is listed twice */
 	if (!options->force && !is_of_model(options, &processor, &list))
 		errors++;
+	if (options->class)
+		beyond = say_beyond_default(&list);
+	errors += beyond < 0 ? 1 : beyond;
 	printf("%s: %zu entries, %u of them writable; as of family %02Xh, model %02Xh%s%s: ", path,
 	       list.count, count_writable(&list), processor.family, processor.model,
 	       processor.known ? ", " : ", which is not known",
@@ -54,7 +58,7 @@ static int check(const struct options *options, const char *path)
 		printf("nothing found");
 	if (findings.warnings)
 		printf(", %u warning%s", findings.warnings, plural(findings.warnings));
-	printf("%s\n", list.err ? ": the module would refuse this list" : "");
+	printf("%s\n", list.err || beyond > 0 ? ": the module would refuse this list" : "");
 	list_free(&list);
 	return errors ? NOT_GOOD : GOOD;
 }
@@ -101,17 +105,20 @@ static bool print_missing(const struct options *options, const struct model *mod
 	return printed;
 }
 
+/* With --class, the list in force and a file; otherwise two files. */
 int command_diff(const struct options *options)
 {
+	const char *first = options->class ? options->device : options->operands[0];
+	const char *second = options->operands[options->class ? 0 : 1];
 	struct processor processor;
 	struct list a, b = { 0 };
 	bool differ;
 
-	if (!processor_for(options, options->operands[0], &processor))
+	if (!processor_for(options, first, &processor))
 		return USAGE;
-	if (list_read(&a, options->operands[0]))
+	if (list_read(&a, first))
 		return NOT_GOOD;
-	if (list_read(&b, options->operands[1])) {
+	if (list_read(&b, second)) {
 		list_free(&a);
 		return NOT_GOOD;
 	}

@@ -20,34 +20,34 @@
 #include "msr-allowlist.h"
 
 /* The whole list in one write: each write is a list of its own. */
-static int write_list(const struct list *list)
+static int write_list(const struct list *list, const char *device)
 {
-	int fd = open(ALLOWLIST_PATH, O_WRONLY | O_CLOEXEC);
+	int fd = open(device, O_WRONLY | O_CLOEXEC);
 	ssize_t written;
 
 	if (fd < 0 || node_check(fd, ALLOWLIST_NAME)) {
-		node_warn(ALLOWLIST_PATH);
+		node_warn(device);
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
 	written = write(fd, list->text, list->size);
 	if (written < 0)
-		warn("%s: writing %s", ALLOWLIST_PATH, list->path);
+		warn("%s: writing %s", device, list->path);
 	else if ((size_t)written != list->size)
-		warnx("%s: %zd of %zu bytes were taken", ALLOWLIST_PATH, written, list->size);
+		warnx("%s: %zd of %zu bytes were taken", device, written, list->size);
 	close(fd);
 	return written == (ssize_t)list->size ? 0 : -1;
 }
 
-static int read_back(const struct list *list)
+static int read_back(const struct list *list, const char *device)
 {
 	struct allowlist in_force;
 	size_t i;
 	bool same;
 
-	if (allowlist_read(&in_force)) {
-		node_warn(ALLOWLIST_PATH);
+	if (allowlist_read_from(&in_force, device)) {
+		node_warn(device);
 		return -1;
 	}
 	same = in_force.count == list->count;
@@ -55,7 +55,7 @@ static int read_back(const struct list *list)
 		same = in_force.entries[i].msr == list->entries[i].msr &&
 		       in_force.entries[i].wmask == list->entries[i].wmask;
 	if (!same)
-		warnx("%s: what is in force is not %s", ALLOWLIST_PATH, list->path);
+		warnx("%s: what is in force is not %s", device, list->path);
 	allowlist_free(&in_force);
 	return same ? 0 : -1;
 }
@@ -74,7 +74,11 @@ static int load(const struct options *options, const struct processor *processor
 		warnx("%s: not loaded; --force loads it all the same", list->path);
 		return NOT_GOOD;
 	}
-	if (write_list(list) || read_back(list))
+	if (options->class && say_beyond_default(list)) {
+		warnx("%s: not loaded", list->path);
+		return NOT_GOOD;
+	}
+	if (write_list(list, options->device) || read_back(list, options->device))
 		return NOT_GOOD;
 	for (i = 0; i < list->count; i++)
 		writable += list->entries[i].wmask != 0;
@@ -188,14 +192,14 @@ int command_show(const struct options *options)
 
 	if (!processor_for(options, NULL, &processor))
 		return USAGE;
-	if (allowlist_read(&list) == 0) {
+	if (allowlist_read_from(&list, options->device) == 0) {
 		status = show(options, &processor, &list);
 		allowlist_free(&list);
 		return status;
 	}
-	if (errno == EACCES)
+	if (errno == EACCES && !options->class)
 		return show_by_batch(options, &processor);
-	node_warn(ALLOWLIST_PATH);
+	node_warn(options->device);
 	return NOT_GOOD;
 }
 

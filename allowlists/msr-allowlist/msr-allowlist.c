@@ -34,7 +34,7 @@ static const struct command {
 /* clang-format on */
 
 /* Options without a letter */
-enum { OPTION_FAMILY = 256, OPTION_MODEL, OPTION_FOR };
+enum { OPTION_FAMILY = 256, OPTION_MODEL, OPTION_FOR, OPTION_CLASS };
 
 static void help(void)
 {
@@ -56,6 +56,9 @@ static void help(void)
 	       " -w, --with GROUPS with select: decide for core, shared, turbo, energy, counters,\n"
 	       "                   counters-os, uncore, several with commas, or for all\n"
 	       "     --for CLIENT  with select: decide for the groups that a client needs, as geopm\n"
+	       "     --class GROUP with load, show, check: the list of a class of users, by the\n"
+	       "                   name or number of its group; check and load say what of it is\n"
+	       "                   not within the default list. diff FILE compares it with a file\n"
 	       "     --family N, --model N\n"
 	       "                   with select: family and model as numbers\n"
 	       " -f, --force       with load, check: also a list for another model; with load: also\n"
@@ -87,11 +90,16 @@ static int run_for_client(const struct command *command, struct options *options
 
 static int run(const struct command *command, struct options *options)
 {
+	/* Of the two that are compared, one is the list of the class. */
+	int fewer = options->class && command->run == command_diff;
 	int status;
 
-	if (options->count < command->least)
+	if (options->class && command->run != command_load && command->run != command_show &&
+	    command->run != command_check && command->run != command_diff)
+		return wrong_usage("--class is for load, show, check and diff", "");
+	if (options->count < command->least - fewer)
 		return wrong_usage("too few operands for ", command->name);
-	if (options->count > command->most)
+	if (options->count > command->most - fewer)
 		return wrong_usage("too many operands for ", command->name);
 	if (options->with && command->run != command_select)
 		return wrong_usage("--with is for select", "");
@@ -105,6 +113,8 @@ static int run(const struct command *command, struct options *options)
 		return wrong_usage("--family and --model need each other", "");
 	if (options->prune && command->run != command_probe)
 		return wrong_usage("--prune is for probe", "");
+	if (find_class(options))
+		return USAGE;
 	if (tables_read(&options->tables, options->lists)) {
 		warnx("the lists are not there: install msr-safe, or name their directory with --lists "
 		      "(allowlists in the source tree)");
@@ -122,6 +132,7 @@ static int parse_and_run(int argc, char *argv[])
 		{ "cpu", required_argument, NULL, 'c' },
 		{ "with", required_argument, NULL, 'w' },
 		{ "for", required_argument, NULL, OPTION_FOR },
+		{ "class", required_argument, NULL, OPTION_CLASS },
 		{ "family", required_argument, NULL, OPTION_FAMILY },
 		{ "model", required_argument, NULL, OPTION_MODEL },
 		{ "force", no_argument, NULL, 'f' },
@@ -145,6 +156,9 @@ static int parse_and_run(int argc, char *argv[])
 			break;
 		case OPTION_FOR:
 			options.client = optarg;
+			break;
+		case OPTION_CLASS:
+			options.class = optarg;
 			break;
 		case OPTION_FAMILY:
 			options.family = optarg;

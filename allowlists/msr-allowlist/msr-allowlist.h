@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 #include "../../lib/processor.h"
-#include "list.h"
 #include "../../lib/tables.h"
+#include "list.h"
 
 enum status {
 	GOOD = 0,
@@ -29,6 +29,8 @@ struct options {
 	const char *cpu; /* a processor that was named, or NULL */
 	const char *family, *model; /* the same as numbers, both or none */
 	const char *client; /* whose groups are @with, or NULL */
+	const char *class; /* whose list it is about: a group's name or number; NULL: the default */
+	char device[64]; /* of that list */
 	const char *with; /* groups that the site decides for, with commas, or NULL */
 	bool force;
 	bool prune;
@@ -63,6 +65,15 @@ bool processor_named(const struct tables *tables, const char *name, struct proce
 
 /* That of the option --cpu, else that of the name of a list (or NULL), else this one */
 bool processor_for(const struct options *options, const char *path, struct processor *processor);
+
+/* Sets the device of the list of a class. Returns 0, or -1 and has said why not. */
+int find_class(struct options *options);
+
+/*
+ * Says which lines of a list for a class are not within the default list in force. Returns how
+ * many there are; -1 and has said why if that list cannot be read.
+ */
+int say_beyond_default(const struct list *list);
 
 /* The row of a register for the model; else that for any, if there is one. */
 const struct reg *reg_like(const struct options *options, const struct model *model, uint32_t msr);

@@ -301,6 +301,100 @@ TEST(revocation_is_of_those_whose_list_has_changed, with_revocation, back)
 		close(fds[i]);
 }
 
+static char text[8192];
+
+static int run_tool(const char *arguments)
+{
+	char command[256];
+	FILE *output;
+	size_t len;
+
+	snprintf(command, sizeof(command), "./msr-allowlist -d allowlists %s 2>&1", arguments);
+	output = popen(command, "r");
+	assert_non_null(output);
+	len = fread(text, 1, sizeof(text) - 1, output);
+	text[len] = '\0';
+	return WEXITSTATUS(pclose(output));
+}
+
+static void write_text(const char *path, const char *content)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(content, file);
+	fclose(file);
+}
+
+TEST(the_tool_loads_shows_checks_and_compares_lists_of_classes, with_classes, back)
+{
+	load_list("0xe7 0\n0xe8 0\n0x199 0xff\n");
+	write_text("/tmp/list", "# for 5001\n0xe7 0\n0x199 0xf\n");
+	assert_int_equal(run_tool("--class 5001 load --force /tmp/list"), 0);
+	assert_list(FIRST_PATH, "0x000000E7 0x0000000000000000\n0x00000199 0x000000000000000F\n");
+	assert_list(SECOND_PATH, "");
+	assert_int_equal(run_tool("--class 5001 show"), 0);
+	assert_non_null(strstr(text, "0x000000E7"));
+	assert_null(strstr(text, "0x000000E8"));
+	assert_int_equal(run_tool("show"), 0);
+	assert_non_null(strstr(text, "0x000000E8"));
+	assert_int_equal(run_tool("--class 5001 diff /tmp/list"), 0);
+	write_text("/tmp/list", "0xe7 0\n0x199 0x1ff\n\n0x198 0\n");
+	assert_int_equal(run_tool("--class 5001 diff /tmp/list"), 1);
+	assert_non_null(strstr(text, "+0x00000198"));
+	/* All lines that are wider are named, and the list stays. */
+	assert_int_equal(run_tool("--class 5001 load --force /tmp/list"), 1);
+	assert_non_null(strstr(text, "/tmp/list: line 2: the default list has bits "
+				     "0x0000000000000100 of 0x00000199 not writable\n"));
+	assert_non_null(strstr(text, "/tmp/list: line 4: 0x00000198 is not in the default list\n"));
+	assert_non_null(strstr(text, "/tmp/list: not loaded\n"));
+	assert_list(FIRST_PATH, "0x000000E7 0x0000000000000000\n0x00000199 0x000000000000000F\n");
+	assert_int_equal(run_tool("--class 5001 check --force /tmp/list"), 1);
+	assert_non_null(strstr(text, "line 4: 0x00000198 is not in the default list\n"));
+	assert_non_null(strstr(text, "the module would refuse this list"));
+	assert_int_equal(run_tool("--class 5003 show"), 1);
+	assert_non_null(strstr(text, LIST_PATH "_5003: No such file or directory"));
+	assert_int_equal(run_tool("--class nobody-has-this show"), 2);
+	assert_non_null(strstr(text, "there is no group nobody-has-this"));
+	assert_int_equal(run_tool("--class 5001 list"), 2);
+	assert_int_equal(run_tool("--class 5001 diff /tmp/list /tmp/list"), 2);
+	unlink("/tmp/list");
+}
+
+static int show_own(void *arg)
+{
+	gid_t group = *(gid_t *)arg;
+
+	if (setgroups(1, &group) || setgid(1000) || setuid(1000) || run_tool("show"))
+		return 1;
+	return strstr(text, "0x000000E7") && !strstr(text, "0x000000E8") ? 0 : 2;
+}
+
+TEST(a_user_is_shown_the_list_of_its_class, with_classes, back)
+{
+	gid_t first = FIRST, second = SECOND;
+
+	load_list("0xe7 0\n0xe8 0\n");
+	assert_int_equal(write_to(FIRST_PATH, "0xe7 0\n"), 0);
+	assert_int_equal(in_child(false, show_own, &first), 0);
+	assert_int_equal(in_child(false, show_own, &second), 2);
+}
+
+static int save_and_restore(void *arg)
+{
+	return system(arg);
+}
+
+TEST(msrsave_saves_what_each_class_can_write, with_classes, back)
+{
+	poke(1, STORE_A, 0x1234);
+	assert_int_equal(in_child(false, save_and_restore, "./msrsave -q /tmp/saved"), 0);
+	poke(1, STORE_A, 0x4321);
+	assert_int_equal(in_child(false, save_and_restore, "./msrsave -q -r /tmp/saved"), 0);
+	assert_int_equal(peek(1, STORE_A), 0x1234);
+	unlink("/tmp/saved");
+}
+
 TEST(wrong_classes_fail_the_load_and_leave_nothing, NULL, back)
 {
 	static const char *const wrong[] = {

@@ -42,6 +42,13 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len);
 
+int __wrap_allowlist_read_from(struct allowlist *list, const char *path);
+int __wrap_allowlist_read_from(struct allowlist *list, const char *path)
+{
+	assert_string_equal(path, ALLOWLIST_PATH);
+	return __wrap_allowlist_read(list);
+}
+
 int __wrap_allowlist_read(struct allowlist *list)
 {
 	size_t i;
@@ -149,7 +156,11 @@ static int make_node(void **state)
 	listed_alone = 0;
 	writes = 0;
 	most_written = SIZE_MAX;
-	options = (struct options){ .cpu = "06_8F", .lists = "allowlists" };
+	options = (struct options){
+		.cpu = "06_8F",
+		.lists = "allowlists",
+		.device = ALLOWLIST_PATH,
+	};
 	return tables_read(&options.tables, options.lists);
 }
 
