@@ -112,13 +112,13 @@ spankdir ?= $(or $(patsubst %/auth_munge.so,%,$(firstword $(wildcard \
 
 spank: build/spank_msrsave.so
 
-build/spank_msrsave.so: msrsave/slurm/spank_msrsave.c build/how
+build/spank_msrsave.so: $(wildcard msrsave/slurm/*.[ch]) lib/cpus.c lib/cpus.h build/how
 	@echo '#include <slurm/spank.h>' | $(CC) $(CPPFLAGS) -E -x c - > /dev/null 2>&1 || \
 		{ echo "No slurm/spank.h: apt-get install libslurm-dev" \
 		"(slurm-devel where there is dnf)" >&2; exit 1; }
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DMSRSAVE='"$(sbindir)/msrsave"' $(CFLAGS) $(WARNINGS) -fPIC -shared $(LDFLAGS) \
-		-o $@ $<
+	$(CC) $(CPPFLAGS) -D_GNU_SOURCE -DMSRSAVE='"$(sbindir)/msrsave"' $(CFLAGS) $(WARNINGS) -fPIC \
+		-shared $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 install-spank: spank
 	install -D -m 644 build/spank_msrsave.so "$(DESTDIR)$(spankdir)/spank_msrsave.so"

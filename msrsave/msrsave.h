@@ -26,6 +26,7 @@ struct options {
 	bool restore;
 	bool dry_run;
 	bool force;
+	bool saved_cpus; /* those of the file */
 	bool all; /* registers that only log, too */
 	bool quiet;
 	bool verbose;

@@ -23,7 +23,8 @@ static void help(void)
 	       " -n, --dry-run     with -r: print what would change, change nothing\n"
 	       " -f, --force       with -r: accept a file from another host\n"
 	       " -a, --all         include registers that only log events\n"
-	       " -c, --cpus LIST   these CPUs only, as in 0-3,8,10-20:2\n"
+	       " -c, --cpus LIST   these CPUs only, as in 0-3,8,10-20:2; with -r also: saved,\n"
+	       "                   those that the file has\n"
 	       " -q, --quiet       no warnings, errors only\n"
 	       " -v, --verbose     print what is saved, or what changes\n"
 	       " -h, --help        print this\n"
@@ -72,8 +73,9 @@ int parse_argv(struct options *options, int argc, char *argv[])
 			options->all = true;
 			break;
 		case 'c':
-			options->some_cpus = true;
-			if (!cpus_parse(&options->cpus, optarg))
+			options->saved_cpus = strcmp(optarg, "saved") == 0;
+			options->some_cpus = !options->saved_cpus;
+			if (options->some_cpus && !cpus_parse(&options->cpus, optarg))
 				return wrong("not a list of CPUs: ", optarg);
 			break;
 		case 'q':
@@ -94,6 +96,8 @@ int parse_argv(struct options *options, int argc, char *argv[])
 	}
 	if (!options->restore && options->dry_run)
 		return wrong("--dry-run is for --restore", "");
+	if (!options->restore && options->saved_cpus)
+		return wrong("--cpus saved is for --restore", "");
 	if (!options->restore && options->force)
 		return wrong("--force is for --restore", "");
 	if (options->quiet && options->verbose)

@@ -172,6 +172,8 @@ static bool choose_cpus(const struct options *options, const struct state *state
 		left = options->cpus;
 		came = cpus_both(&options->cpus, &node->online);
 	}
+	if (options->saved_cpus)
+		came = cpus_both(&state->cpus, &node->online);
 	left = cpus_without(&left, &node->online);
 	came = cpus_without(&came, &state->cpus);
 	warn_of_cpus(&left, "not on line: not restored");
@@ -184,7 +186,8 @@ static bool choose_cpus(const struct options *options, const struct state *state
 }
 
 /* Names CPUs that came too late to be restored. Returns whether there are such. */
-static bool report_latecomers(const struct options *options, const struct node *node)
+static bool report_latecomers(const struct options *options, const struct state *state,
+			      const struct node *node)
 {
 	struct cpus came;
 
@@ -195,6 +198,8 @@ static bool report_latecomers(const struct options *options, const struct node *
 	came = cpus_without(&came, &node->online);
 	if (options->some_cpus)
 		came = cpus_both(&came, &options->cpus);
+	if (options->saved_cpus)
+		came = cpus_both(&came, &state->cpus);
 	warn_of_cpus(&came, "came on line meanwhile: not restored");
 	return !cpus_empty(&came);
 }
@@ -222,7 +227,7 @@ static int restore_state(const struct options *options, const struct state *stat
 						   restore_targets(options, &targets, node);
 	targets_free(&targets);
 	if (status != NOTHING_DONE)
-		partly |= report_latecomers(options, node);
+		partly |= report_latecomers(options, state, node);
 	return status == ALL_DONE && (partly || forbidden) ? SOME_FAILED : status;
 }
 

@@ -6,11 +6,10 @@
  *
  * A line in plugstack.conf:
  *
- *	required spank_msrsave.so [msrsave=PATH] [dir=FOLDER] [cpus=LIST]
+ *	required spank_msrsave.so [msrsave=PATH] [dir=FOLDER] [cpus=LIST|job]
  *		[on_failure=drain|log]
  */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -25,6 +24,8 @@
 #include <slurm/slurm.h>
 #include <slurm/spank.h>
 
+#include "job_cpus.h"
+
 SPANK_PLUGIN(msrsave, 1)
 
 /**
@@ -33,6 +34,7 @@ SPANK_PLUGIN(msrsave, 1)
  * @msrsave:	Path of the program.
  * @dir:	Folder with a file for each job.
  * @cpus:	The CPUs to save and restore, or NULL for all.
+ * @own_cpus:	Whether those are the CPUs of the job.
  * @file:	The file of this job.
  * @drain:	Whether a failure is Slurm's matter, which drains the node then.
  */
@@ -41,6 +43,7 @@ struct task {
 	const char *msrsave;
 	const char *dir;
 	const char *cpus;
+	bool own_cpus;
 	char *file;
 	bool drain;
 };
@@ -226,6 +229,8 @@ static bool take_argument(struct task *task, const char *argument)
 		task->msrsave = value;
 	else if (!strncmp(argument, "dir=", value - argument) && *value == '/')
 		task->dir = value;
+	else if (!strcmp(argument, "cpus=job"))
+		task->own_cpus = true;
 	else if (!strncmp(argument, "cpus=", value - argument) && is_cpu_list(value))
 		task->cpus = value;
 	else if (!strcmp(argument, "on_failure=drain"))
@@ -275,12 +280,41 @@ static int end(struct task *task, int error)
 	return error && task->drain ? -1 : 0;
 }
 
+static int save_now(const struct task *task)
+{
+	if (!run_msrsave(task, false))
+		return 0;
+
+	/* If the job runs all the same, a part that was saved is better than nothing. */
+	if (task->drain)
+		unlink(task->file);
+	return -1;
+}
+
+/* The file then has the CPUs of the job alone, and the end of the job needs not to know them. */
+static int save_own_cpus(struct task *task)
+{
+	const char *why;
+	char *list = job_cpus(task->job, &why);
+	int error;
+
+	if (!list) {
+		slurm_error("msrsave: job %u: %s", task->job, why);
+		return -1;
+	}
+	task->cpus = list;
+	error = save_now(task);
+	task->cpus = NULL;
+	free(list);
+	return error;
+}
+
 /*
  * A file that is there already has what the registers were before this job first ran here:
  * it was requeued after they could not be restored, or its prologue runs a second time. To
  * save anew would be to save what the job has made of them.
  */
-static int save(const struct task *task)
+static int save(struct task *task)
 {
 	int present = has_file(task);
 
@@ -291,22 +325,19 @@ static int save(const struct task *task)
 			   task->file);
 		return 0;
 	}
-	if (!run_msrsave(task, false))
-		return 0;
-
-	/* If the job runs all the same, a part that was saved is better than nothing. */
-	if (task->drain)
-		unlink(task->file);
-	return -1;
+	return task->own_cpus ? save_own_cpus(task) : save_now(task);
 }
 
 /*
  * Without a file there is nothing to restore, and nothing new to fail for: saving has failed
  * before, or there was no prologue, or the epilogue is run a second time.
  */
-static int restore(const struct task *task)
+static int restore(struct task *task)
 {
 	int present = has_file(task);
+
+	if (task->own_cpus)
+		task->cpus = "saved";
 
 	if (present < 0)
 		return -1;

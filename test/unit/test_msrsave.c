@@ -626,6 +626,26 @@ static void save_and_grow_the_list(void)
 	node.field_calls = 0;
 }
 
+TEST(the_cpus_of_the_file_are_restored_and_others_not_named, make_node, remove_node)
+{
+	uint64_t before[4], disturbed[4];
+
+	memcpy(before, node.registers[0].values, sizeof(before));
+	assert_int_equal(RUN("-c", "1-2"), 0);
+	disturb();
+	memcpy(disturbed, node.registers[0].values, sizeof(before));
+	assert_int_equal(RUN("-r", "-c", "saved"), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(node.registers[0].values[0], disturbed[0]);
+	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before[1] & 0xFFFF);
+	assert_int_equal(node.registers[0].values[2] & 0xFFFF, before[2] & 0xFFFF);
+	assert_int_equal(node.registers[0].values[3], disturbed[3]);
+	assert_true(cpus_parse(&node.online, "0-1,3"));
+	assert_int_equal(RUN("-r", "-c", "saved"), 1);
+	assert_string_equal(said, "msrsave: CPU 2: not on line: not restored\n");
+	assert_int_equal(RUN("-c", "saved"), 2);
+}
+
 TEST(bits_that_were_not_saved_are_left_to_others_who_write_them, make_node, remove_node)
 {
 	save_and_grow_the_list();
