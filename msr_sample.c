@@ -69,7 +69,7 @@ struct msr_sampler {
 	u32 unseen; /* records since waiters were woken */
 	u64 last; /* on change: the value of the first register */
 	u64 last_tsc; /* before it was last read without a difference */
-	u64 gap_ns; /* from the next read to the one after it */
+	u64 gap_ns; /* the time between the next two reads */
 	struct irq_work work; /* wakes waiters */
 	struct __call_single_data csd; /* starts the timer */
 };
@@ -530,7 +530,7 @@ static bool leave(struct msr_sampling *sampling)
 
 /**
  * msr_sampling_start() - have timers execute the program
- * @sampling:	how; nobody else starts or stops it, or executes the program
+ * @sampling:	how; the caller has it for itself
  * @start:	the caller's argument
  *
  * Context: may sleep. Return: 0, or a negative errno as in msr_safe.h.
@@ -553,7 +553,7 @@ int msr_sampling_start(struct msr_sampling *sampling, const struct msr_start *st
 	return 0;
 }
 
-/* Cancels the timers, and accounts for each point until now, unless somebody else does. */
+/* Cancels the timers, and accounts for each point until now, unless another task does. */
 static void stop_sampling(struct msr_sampling *sampling)
 {
 	struct msr_ring *ring = sampling->ring;

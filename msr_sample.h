@@ -29,7 +29,7 @@ struct msr_start;
  * @rate:	of the timer of each CPU, in thousandths of a hertz
  * @wake:	number of new records of a CPU that waiters wait for; 0 for no waiters
  * @ready:	there are so many
- * @stopping:	somebody has taken it off the list of those that are sampled, and is not done
+ * @stopping:	a task has taken it off the list of those that are sampled, and is not done
  * @wait:	who waits for records, or for that
  * @pending:	CPUs that are yet to start their timers, and one for who starts them
  * @started:	all have

@@ -70,6 +70,31 @@ int stop_fd(int fd)
 	return ioctl(fd, MSR_IOC_STOP, 0);
 }
 
+void change_lists_and_cpus(const char *const *lists, unsigned int count, unsigned int seconds)
+{
+	uint64_t end_at = now_ns() + seconds * UINT64_C(1000000000);
+	unsigned int i;
+
+	for (i = 0; now_ns() < end_at; i++) {
+		load_list(lists[i % count]);
+		usleep(3000);
+		if (i % 50 == 49)
+			set_online(3, i % 100 == 99);
+	}
+}
+
+void join_content_threads(const pthread_t *threads, unsigned int count)
+{
+	unsigned int i;
+	void *wrong;
+
+	for (i = 0; i < count; i++) {
+		pthread_join(threads[i], &wrong);
+		if (wrong)
+			fail_msg("%s", (const char *)wrong);
+	}
+}
+
 const struct msr_stream *stream_of(const struct session *session, unsigned int nr)
 {
 	return (const void *)((const char *)session->ring + 4096 + nr * session->ring->stride);

@@ -5,6 +5,8 @@
 #ifndef TEST_GUEST_SESSIONS_H
 #define TEST_GUEST_SESSIONS_H
 
+#include <pthread.h>
+
 #include "guest.h"
 
 #define SAMPLE_PATH "/dev/cpu/msr_sample"
@@ -32,6 +34,12 @@ void end(const struct session *session);
 int run_fd(int fd, const uint64_t *values);
 int start_fd(int fd, uint64_t period_ns, uint64_t hold_ns);
 int stop_fd(int fd);
+
+/* For so many seconds, writes these lists by turns, and takes CPU 3 off line and back. */
+void change_lists_and_cpus(const char *const *lists, unsigned int count, unsigned int seconds);
+
+/* Waits for threads that return NULL, or what is wrong. */
+void join_content_threads(const pthread_t *threads, unsigned int count);
 
 const struct msr_stream *stream_of(const struct session *session, unsigned int nr);
 const struct msr_record *record_of(const struct session *session, unsigned int nr, uint64_t number);

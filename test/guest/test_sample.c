@@ -794,7 +794,6 @@ static void *sample_again_and_again(void *arg)
 
 TEST(sampling_survives_lists_and_cpus_that_change, load_the_list, defaults)
 {
-	uint64_t end_at = now_ns() + STRESS_SECONDS * 1000 * MS;
 	pthread_t threads[3];
 	unsigned int i;
 
@@ -803,20 +802,9 @@ TEST(sampling_survives_lists_and_cpus_that_change, load_the_list, defaults)
 		assert_int_equal(pthread_create(&threads[i], NULL, sample_again_and_again,
 						(void *)(i + 1UL)),
 				 0);
-	for (i = 0; now_ns() < end_at; i++) {
-		load_list(stress_lists[i % ARRAY_SIZE(stress_lists)]);
-		usleep(2000);
-		if (i % 40 == 39)
-			set_online(3, i % 80 == 79);
-	}
+	change_lists_and_cpus(stress_lists, ARRAY_SIZE(stress_lists), STRESS_SECONDS);
 	stop = true;
-	for (i = 0; i < ARRAY_SIZE(threads); i++) {
-		void *wrong;
-
-		pthread_join(threads[i], &wrong);
-		if (wrong)
-			fail_msg("%s", (const char *)wrong);
-	}
+	join_content_threads(threads, ARRAY_SIZE(threads));
 }
 
 TEST(a_session_that_samples_keeps_the_module_loaded, load_the_list, defaults)

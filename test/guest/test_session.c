@@ -713,7 +713,6 @@ static void *stress(void *arg)
 
 TEST(sessions_survive_lists_and_cpus_that_change, load_the_list, defaults)
 {
-	uint64_t end_at = now_ns() + STRESS_SECONDS * UINT64_C(1000000000);
 	pthread_t threads[3];
 	unsigned int i;
 
@@ -723,20 +722,9 @@ TEST(sessions_survive_lists_and_cpus_that_change, load_the_list, defaults)
 	stop = false;
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, stress, (void *)(i + 1UL)), 0);
-	for (i = 0; now_ns() < end_at; i++) {
-		load_list(stress_lists[i % ARRAY_SIZE(stress_lists)]);
-		usleep(3000);
-		if (i % 50 == 49)
-			set_online(3, i % 100 == 99);
-	}
+	change_lists_and_cpus(stress_lists, ARRAY_SIZE(stress_lists), STRESS_SECONDS);
 	stop = true;
-	for (i = 0; i < ARRAY_SIZE(threads); i++) {
-		void *wrong;
-
-		pthread_join(threads[i], &wrong);
-		if (wrong)
-			fail_msg("%s", (const char *)wrong);
-	}
+	join_content_threads(threads, ARRAY_SIZE(threads));
 }
 
 TEST(fdinfo_says_what_the_session_is, load_the_list, NULL)
