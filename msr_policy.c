@@ -448,11 +448,14 @@ static void empty_list(struct msr_change *change, unsigned int list)
 /* Return: false if there is no memory for what is left of the list of a class. */
 static bool narrow_list(struct msr_change *change, unsigned int list, const struct msr_table *bound)
 {
-	struct msr_table *table = msr_table_narrow(lists_in_force()->tables[list], bound);
+	struct msr_table *before = lists_in_force()->tables[list];
+	struct msr_table *table = msr_table_narrow(before, bound);
 
 	if (!table)
 		return false;
-	if (table->count) {
+	if (table == before) {
+		change->next->tables[list] = table;
+	} else if (table->count) {
 		set_list(change, list, table);
 	} else {
 		msr_table_put(table);

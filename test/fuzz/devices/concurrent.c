@@ -15,7 +15,7 @@
 #include "fuzz_devices.h"
 
 #define NR_WORKERS 4
-#define NR_LISTS 5
+#define NR_TEXTS 5
 #define EMPTY 0 /* the list that is in force after a clearing or ENOTUNIQ */
 #define OWN 2 /* registers of each worker */
 #define HISTORY 1024
@@ -26,8 +26,8 @@
 #define SHARED_MSR STORE_ADDR(16)
 #define UNLISTED 0x30000
 
-static struct list *lists[NR_LISTS];
-static char *texts[NR_LISTS];
+static struct list *lists[NR_TEXTS];
+static char *texts[NR_TEXTS];
 
 /*
  * Publications: history has the lists in their order; begun counts those whose
@@ -47,7 +47,7 @@ static pthread_mutex_t print_lock = PTHREAD_MUTEX_INITIALIZER;
 /* What a worker knows of one of its registers: it holds one of some values. */
 struct own_register {
 	unsigned int nr;
-	uint64_t values[NR_LISTS];
+	uint64_t values[NR_TEXTS];
 };
 
 /* The world before and after a call */
@@ -275,7 +275,7 @@ static bool one_list_agrees(const struct worker *worker, const struct window *wi
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_LISTS; i++)
+	for (i = 0; i < NR_TEXTS; i++)
 		if (may_be_in_force(window, i) && batch_agrees(worker, lists[i], window, count))
 			return true;
 	return false;
@@ -416,7 +416,7 @@ static bool single_agrees(const struct window *window, const struct msr_batch_op
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_LISTS; i++) {
+	for (i = 0; i < NR_TEXTS; i++) {
 		const struct msr_allowlist_entry *entry = list_find(lists[i], op->msr);
 
 		if (!may_be_in_force(window, i))
@@ -445,7 +445,7 @@ static void was_written(struct own_register *own, const struct window *window,
 	unsigned int i;
 
 	own->nr = 0;
-	for (i = 0; i < NR_LISTS; i++) {
+	for (i = 0; i < NR_TEXTS; i++) {
 		const struct msr_allowlist_entry *entry = list_find(lists[i], op->msr);
 
 		if (entry && entry->wmask && may_be_in_force(window, i))
@@ -499,7 +499,7 @@ static bool is_text_of_some_list(const struct window *window, const char *text, 
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_LISTS; i++)
+	for (i = 0; i < NR_TEXTS; i++)
 		if (may_be_in_force(window, i) && lists[i]->len == len &&
 		    !memcmp(lists[i]->text, text, len))
 			return true;
@@ -582,7 +582,7 @@ static void make_lists(void)
 {
 	unsigned int number, i;
 
-	for (number = 0; number < NR_LISTS; number++) {
+	for (number = 0; number < NR_TEXTS; number++) {
 		struct rng rng = { .state = number };
 		char *text = malloc(8192);
 		size_t len = sprintf(text, "\n");
@@ -648,7 +648,7 @@ static void *swap_lists(void *arg)
 	ssize_t result;
 
 	while (!atomic_load(&stop)) {
-		unsigned int number = 1 + below(&worker->rng, NR_LISTS - 1);
+		unsigned int number = 1 + below(&worker->rng, NR_TEXTS - 1);
 
 		if (one_in(&worker->rng, 40))
 			swap_to(worker, EMPTY, texts[EMPTY], 0);

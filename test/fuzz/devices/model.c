@@ -260,12 +260,55 @@ bool list_is_harmless(const struct list *list)
 	return true;
 }
 
-void model_publish(struct model *model, struct list *list)
+bool list_is_within(const struct list *list, const struct list *bound)
 {
-	if (model->list)
-		list_put(model->list);
-	model->list = list;
-	model->publications++;
+	unsigned int i;
+
+	for (i = 0; i < list->count; i++) {
+		const struct msr_allowlist_entry *most = list_find(bound, list->entries[i].msr);
+
+		if (!most || list->entries[i].wmask & ~most->wmask)
+			return false;
+	}
+	return true;
+}
+
+static struct list *narrowed(const struct list *list, const struct list *bound)
+{
+	struct list *both = new_list(4 * list->count);
+	unsigned int i;
+
+	for (i = 0; i < list->count; i++) {
+		struct msr_allowlist_entry entry = list->entries[i];
+		const struct msr_allowlist_entry *most = list_find(bound, entry.msr);
+
+		if (!most)
+			continue;
+		entry.wmask &= most->wmask;
+		both->entries[both->count++] = entry;
+		*find_slot(both, entry.msr) = both->count;
+	}
+	return finish_list(both);
+}
+
+static void replace(struct model *model, unsigned int nr, struct list *list)
+{
+	if (model->list == model->lists[nr])
+		model->list = list;
+	if (model->lists[nr])
+		list_put(model->lists[nr]);
+	model->lists[nr] = list;
+	model->publications[nr]++;
+}
+
+void model_publish(struct model *model, unsigned int nr, struct list *list)
+{
+	unsigned int i;
+
+	replace(model, nr, list);
+	for (i = 1; !nr && i < NR_LISTS; i++)
+		if (model->lists[i] && !list_is_within(model->lists[i], list))
+			replace(model, i, narrowed(model->lists[i], list));
 }
 
 int err_by_list(const struct list *list, const struct msr_batch_op *op)

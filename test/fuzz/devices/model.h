@@ -69,9 +69,13 @@ uint64_t writable_bits(uint32_t addr);
 /* Whether the guest survives whatever users do with this list */
 bool list_is_harmless(const struct list *list);
 
+/* The default list, and those of two classes */
+#define NR_LISTS 3
+
 struct model {
-	struct list *list;
-	uint64_t publications;
+	struct list *lists[NR_LISTS];
+	uint64_t publications[NR_LISTS]; /* how often each has been replaced */
+	struct list *list; /* by which the call under way is judged, one of them */
 	bool check_version;
 	bool revoke_on_change;
 	bool pkrs_holds; /* what is written to it without a fault */
@@ -81,8 +85,11 @@ struct model {
 	uint64_t pkrs[MAX_CPUS];
 };
 
-/* Puts a list into force, and takes over the reference. */
-void model_publish(struct model *model, struct list *list);
+/* Puts a list into force, and takes over the reference. The default list narrows the others. */
+void model_publish(struct model *model, unsigned int nr, struct list *list);
+
+/* Whether a list allows nothing that another one does not */
+bool list_is_within(const struct list *list, const struct list *bound);
 
 /* What an operation ends with */
 struct outcome {

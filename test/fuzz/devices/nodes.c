@@ -30,6 +30,12 @@ static void add_node(enum device device, unsigned int cpu, bool leaves, const ch
 	snprintf(node->path, sizeof(node->path), "%s", path);
 }
 
+/* The groups of the classes are the numbers after this one. */
+#define CLASS_GID 5000
+
+/* Whether the module was loaded with them */
+static bool classes;
+
 /* Nodes of CPUs that stay when the CPU goes, and of CPUs that there are not */
 static bool add_own_node(unsigned int major, unsigned int cpu)
 {
@@ -45,6 +51,7 @@ bool make_nodes(void)
 {
 	static const unsigned int no_cpus[] = { 63, 8192, 70000 };
 	unsigned int cpu;
+	char path[40];
 	struct stat st;
 
 	nr_nodes = 0;
@@ -60,6 +67,12 @@ bool make_nodes(void)
 			return false;
 	add_node(BATCH, 0, false, BATCH_PATH);
 	add_node(LIST, 0, false, LIST_PATH);
+	classes = access(LIST_PATH "_5001", F_OK) == 0;
+	for (cpu = 1; classes && cpu < NR_LISTS; cpu++) {
+		snprintf(path, sizeof(path), LIST_PATH "_%u", CLASS_GID + cpu);
+		add_node(LIST, 0, false, path);
+		nodes[nr_nodes - 1].list_nr = cpu;
+	}
 	add_node(VERSION, 0, false, "/dev/cpu/msr_safe_version");
 	add_node(VERSION, 0, false, "/dev/cpu/msr_version");
 	for (cpu = 0; cpu < nr_nodes; cpu++)
@@ -136,17 +149,23 @@ void open_one(void)
 	*handle = (struct handle){
 		.node = node,
 		.flags = flags,
-		.publications = model.publications,
+		.list_nr = classes ? below(&rng, NR_LISTS) : 0,
 	};
+	handle->publications = model.publications[handle->list_nr];
 	begin(OPEN, handle, NULL, 0, 0);
-	note("flags %#x%s", flags, as_user ? " as user" : "");
+	note("flags %#x%s, list %u", flags, as_user ? " as user" : "", handle->list_nr);
 	expect_open(node, flags, as_user, &answers);
+	/* The effective group picks the list. Root's permissions do not depend on it. */
+	if (handle->list_nr && setegid(CLASS_GID + handle->list_nr))
+		mismatch("setegid");
 	if (as_user) {
 		setfsgid(1000);
 		setfsuid(1000);
 	}
 	errno = 0;
 	fd = open(node->path, flags);
+	if (handle->list_nr)
+		setegid(0);
 	if (as_user) {
 		setfsuid(0);
 		setfsgid(0);
@@ -158,7 +177,7 @@ void open_one(void)
 		return;
 	handle->fd = fd;
 	if (node->device == LIST)
-		handle->list = list_get(model.list);
+		handle->list = list_get(model.lists[node->list_nr]);
 	nr_handles++;
 }
 

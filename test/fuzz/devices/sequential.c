@@ -85,8 +85,14 @@ void mismatch(const char *format, ...)
 	va_end(args);
 }
 
+void judge_by(unsigned int nr)
+{
+	model.list = model.lists[nr];
+}
+
 void begin(enum call call, const struct handle *handle, const void *buf, size_t len, int64_t off)
 {
+	judge_by(handle ? handle->list_nr : 0);
 	record.call = call;
 	record.handle = handle;
 	record.buf = buf;
@@ -193,6 +199,7 @@ static void one_call(void)
 
 	record.number++;
 	/* With nothing listed there is not much to be found. */
+	judge_by(0);
 	if (!model.list->count && one_in(&rng, 100))
 		return refill_list();
 	if (nr_handles < 8 || dice < 400)
@@ -266,7 +273,9 @@ static bool set_up(void)
 		printf("# the guest is not as it should be: %s\n", strerror(errno));
 		return false;
 	}
-	publish(judge_text("\n", 1).list);
+	for (cpu = 0; cpu < NR_LISTS; cpu++)
+		publish(cpu, judge_text("\n", 1).list);
+	judge_by(0);
 	learn_guest();
 	for (cpu = 0; cpu < model.nr_cpus; cpu++) {
 		model.online[cpu] = true;

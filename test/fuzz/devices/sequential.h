@@ -17,6 +17,7 @@ struct node {
 	unsigned int cpu;
 	bool leaves; /* with its CPU */
 	unsigned int mode;
+	unsigned int list_nr; /* of a device of a list */
 	char path[40];
 };
 
@@ -26,7 +27,8 @@ struct handle {
 	int flags;
 	int64_t pos;
 	struct list *list; /* in force at the open, if this is the list's device */
-	uint64_t publications; /* until the open */
+	unsigned int list_nr; /* by which calls are judged */
+	uint64_t publications; /* of that list, until the open */
 };
 
 extern struct rng rng;
@@ -48,6 +50,9 @@ struct answers {
 void may_fail(struct answers *answers, int err);
 void succeeds(struct answers *answers, int64_t result);
 
+/* The calls to come are judged by this list. */
+void judge_by(unsigned int nr);
+
 /* Says which call is under way, with what else there is to say about it. */
 void begin(enum call call, const struct handle *handle, const void *buf, size_t len, int64_t off);
 void note(const char *format, ...);
@@ -60,7 +65,7 @@ void mismatch(const char *format, ...);
 /* transfers.c: reading, writing, seeking */
 bool is_open_for(const struct handle *handle, bool write);
 bool is_stale(const struct handle *handle);
-void publish(struct list *list);
+void publish(unsigned int nr, struct list *list);
 void cpu_vector(struct handle *handle, bool writing);
 void read_or_write(struct handle *handle, bool writing);
 void seek(struct handle *handle);

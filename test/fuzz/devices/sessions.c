@@ -24,6 +24,8 @@ struct session {
 	bool may_sample;
 	bool started;
 	bool revoked;
+	unsigned int list_nr;
+	uint64_t publications; /* of that list, when it was prepared */
 	uint64_t ticks[MAX_CPUS]; /* runs, and points of grids that have ended */
 	uint64_t heads[MAX_CPUS]; /* of records of runs alone; any if it was sampled */
 	bool sampled;
@@ -68,10 +70,13 @@ void sessions_judge(void)
 	for (i = 0; i < nr_sessions; i++) {
 		struct session *session = &sessions[i];
 
+		if (session->publications == model.publications[session->list_nr])
+			continue;
 		session->revoked |= model.revoke_on_change;
 		for (j = 0; j < session->count; j++) {
 			const struct msr_op *op = &session->ops[j];
-			const struct msr_allowlist_entry *entry = list_find(model.list, op->msr);
+			const struct msr_allowlist_entry *entry =
+				list_find(model.lists[session->list_nr], op->msr);
 
 			if (!entry || (op->flags & MSR_OP_WRITE && op->mask & ~entry->wmask))
 				session->revoked = true;
@@ -155,6 +160,9 @@ void prepare_session(struct handle *handle)
 		.stamps = head.flags,
 		.may_sample = one_in(&rng, 2),
 	};
+	session->list_nr = session->may_sample ? 0 : handle->list_nr;
+	session->publications = model.publications[session->list_nr];
+	judge_by(session->list_nr);
 	head.count = session->count;
 	head.ops = (uintptr_t)session->ops;
 	head.wake = one_in(&rng, 2) ? 1 + below(&rng, head.slots) : 0;
@@ -271,6 +279,7 @@ static void run_one(struct session *session)
 	run.values = one_in(&rng, 2) ? (uintptr_t)values : 0;
 	run.flags = one_in(&rng, 200);
 	begin(IOCTL, NULL, &run, session->count, 0);
+	judge_by(session->list_nr);
 	note("run, values %d, started %d, revoked %d", run.values != 0, session->started,
 	     session->revoked);
 	if (run.flags)

@@ -48,7 +48,8 @@ bool is_open_for(const struct handle *handle, bool write)
 
 bool is_stale(const struct handle *handle)
 {
-	return model.revoke_on_change && handle->publications != model.publications;
+	return model.revoke_on_change &&
+	       handle->publications != model.publications[handle->list_nr];
 }
 
 static bool buffer_is_good(const struct transfer *t)
@@ -244,9 +245,9 @@ static void text_read(struct handle *handle, const struct transfer *t)
 }
 
 /* Puts a list into force, as the write of it has done. */
-void publish(struct list *list)
+void publish(unsigned int nr, struct list *list)
 {
-	model_publish(&model, list);
+	model_publish(&model, nr, list);
 	stats->list_swaps++;
 	sessions_judge();
 }
@@ -271,6 +272,12 @@ static void expect_list_write(const struct handle *handle, const struct transfer
 		return;
 	}
 	*verdict = judge_text(t->buf, t->len);
+	if (!verdict->err && handle->node->list_nr &&
+	    !list_is_within(verdict->list, model.lists[0])) {
+		verdict->err = EPERM;
+		list_put(verdict->list);
+		verdict->list = NULL;
+	}
 	if (!verdict->err)
 		succeeds(answers, t->len);
 	else
@@ -313,7 +320,7 @@ static void list_write(struct handle *handle, const struct transfer *t)
 	if (verdict.list && refused)
 		list_put(verdict.list);
 	else if (verdict.list)
-		publish(verdict.list);
+		publish(handle->node->list_nr, verdict.list);
 	if (!t->positional && result > 0)
 		ask_for_position(handle, result);
 }
@@ -407,9 +414,34 @@ static void list_or_version_read(struct handle *handle, struct transfer *t)
 	text_read(handle, t);
 }
 
+/* A list for a class that is within the default list, or almost */
+static size_t part_of_default_list(void)
+{
+	const struct list *list = model.lists[0];
+	size_t len = sprintf(text, "# part\n");
+	unsigned int i;
+
+	for (i = 0; i < list->count && len < TEXT_ROOM - 100; i++) {
+		uint64_t mask = list->entries[i].wmask;
+
+		if (one_in(&rng, 2))
+			continue;
+		if (one_in(&rng, 3))
+			mask &= rnd(&rng);
+		if (one_in(&rng, 200))
+			mask |= UINT64_C(1) << below(&rng, 60);
+		len += sprintf(text + len, "%#llx %#" PRIx64 "\n",
+			       (unsigned long long)list->entries[i].msr, mask);
+	}
+	return len;
+}
+
 static void random_list_write(struct handle *handle, struct transfer *t)
 {
-	t->len = random_text(&rng, text, TEXT_ROOM);
+	if (handle->node->list_nr && !one_in(&rng, 4))
+		t->len = part_of_default_list();
+	else
+		t->len = random_text(&rng, text, TEXT_ROOM);
 	if (t->positional)
 		t->off = one_in(&rng, 8) ? -1 : (int64_t)below(&rng, 1 << 20);
 	t->buf = random_place(&rng, LARGE, t->len);
