@@ -239,7 +239,7 @@ static long finish_program(struct msr_program *program)
 		} else {
 			failed += cpu->end - cpu->first;
 			cpu->tick++;
-			cpu->stream->offline++;
+			WRITE_ONCE(cpu->stream->offline, cpu->stream->offline + 1);
 		}
 	}
 	return failed;

@@ -452,7 +452,7 @@ static void set_grid(struct msr_sampling *sampling, const struct msr_start *star
 	sampling->period_ns = start->period_ns;
 	sampling->hold_ns = start->hold_ns;
 	note_time(ring);
-	ring->period_ns = start->period_ns;
+	WRITE_ONCE(ring->period_ns, start->period_ns);
 	ring->first_ns = first_point(start, ring->start_ns);
 	ring->stop_ns = 0;
 	for (i = 0; i < nr_cpus; i++) {
@@ -505,6 +505,7 @@ static int join(struct msr_sampling *sampling, const struct msr_start *start)
 		set_grid(sampling, start);
 		add_rates(sampling, 1);
 		list_add_tail(&sampling->node, &started);
+		WRITE_ONCE(sampling->on, true);
 		cmpxchg(&sampling->ring->state, MSR_RING_READY, MSR_RING_SAMPLING);
 	}
 	raw_spin_unlock_irqrestore(&started_lock, flags);
@@ -522,7 +523,8 @@ static bool leave(struct msr_sampling *sampling)
 	if (was_on) {
 		add_rates(sampling, -1);
 		list_del_init(&sampling->node);
-		sampling->stopping = true;
+		WRITE_ONCE(sampling->stopping, true);
+		WRITE_ONCE(sampling->on, false);
 	}
 	raw_spin_unlock_irqrestore(&started_lock, flags);
 	return was_on;

@@ -6,6 +6,7 @@
 #define MSR_SAMPLE_H
 
 #include <linux/atomic.h>
+#include <linux/compiler.h>
 #include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/poll.h>
@@ -19,7 +20,8 @@ struct msr_start;
 
 /**
  * struct msr_sampling - how a program is sampled
- * @node:	among all that are sampled; empty if this one is not
+ * @node:	among all that are sampled
+ * @on:		whether it is one of them
  * @program:	the program
  * @ring:	what is in front of its records
  * @cut:	set when a list no longer allows all of the program
@@ -36,6 +38,7 @@ struct msr_start;
  */
 struct msr_sampling {
 	struct list_head node;
+	bool on;
 	struct msr_program *program;
 	struct msr_ring *ring;
 	const bool *cut;
@@ -54,7 +57,7 @@ struct msr_sampling {
 /** msr_sampling_on() - whether it is sampled. @sampling: how. Context: any but NMIs. */
 static inline bool msr_sampling_on(const struct msr_sampling *sampling)
 {
-	return !list_empty(&sampling->node);
+	return READ_ONCE(sampling->on);
 }
 
 void msr_sampling_init(struct msr_sampling *sampling, struct msr_program *program, const bool *cut);
