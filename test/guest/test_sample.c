@@ -536,9 +536,13 @@ static int no_failstep(void **state)
 TEST(nohz_full_cpus_are_left_alone_unless_permitted, load_the_list, no_failstep)
 {
 	struct session session = sampler(2, 4, 0);
+	int err = load_other("/t/failstep.ko", "symbol=housekeeping_test_cpu nth=0 value=0");
 
-	assert_int_equal(load_other("/t/failstep.ko", "symbol=housekeeping_test_cpu nth=0 value=0"),
-			 0);
+	if (err == -ENOENT) {
+		end(&session);
+		skip(); /* a kernel that cannot have such CPUs */
+	}
+	assert_int_equal(err, 0);
 	assert_fails(start_fd(session.fd, MS, 0), EPERM);
 	assert_int_equal(session.ring->state, MSR_RING_READY);
 	assert_int_equal(run_fd(session.fd, NULL), 0);
