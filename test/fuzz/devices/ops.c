@@ -109,17 +109,19 @@ static bool is_wait(const struct msr_op *op)
 	       op->limit_us <= MSR_POLL_MAX_US;
 }
 
-static void expect_op_refusals(const char *at, uint32_t op_size, bool first,
-			       struct answers *answers)
+static void expect_op_refusals(const struct handle *handle, const char *at, uint32_t op_size,
+			       bool first, struct answers *answers)
 {
 	struct msr_op op;
 
 	memcpy(&op, at, sizeof(op));
-	if (first && is_wait(&op))
-		may_fail(answers, EPERM);
-	else if (op.flags & ~(MSR_OP_WRITE | MSR_OP_TSC) || op.limit_us ||
-		 (op.mask && !(op.flags & MSR_OP_WRITE)))
+	if (first && is_wait(&op)) {
+		if (handle != &sample_handle)
+			may_fail(answers, EPERM);
+	} else if (op.flags & ~(MSR_OP_WRITE | MSR_OP_TSC) || op.limit_us ||
+		   (op.mask && !(op.flags & MSR_OP_WRITE))) {
 		may_fail(answers, EINVAL);
+	}
 	if (!is_zero(at + sizeof(op), op_size - sizeof(op)))
 		may_fail(answers, E2BIG);
 }
@@ -157,12 +159,24 @@ static void expect_refusals(const struct handle *handle, const struct msr_ops *h
 		const char *at = array + (size_t)i * head->op_size;
 
 		if (can(at, head->op_size, PROT_READ)) {
-			expect_op_refusals(at, head->op_size, !i, answers);
+			expect_op_refusals(handle, at, head->op_size, !i, answers);
 		} else {
+			/* What is wrong with the part that can be read may be found first. */
 			may_fail(answers, EFAULT);
+			if (can(at, sizeof(struct msr_op), PROT_READ))
+				expect_op_refusals(handle, at, sizeof(struct msr_op), !i, answers);
 			break;
 		}
 	}
+}
+
+/* Nothing changes a register meanwhile. */
+static void wait_for_it(const struct msr_op *op, uint64_t mask, struct outcome *outcome)
+{
+	bool differs = !(op->flags & MSR_OP_FROM_NOW) && (outcome->data ^ op->data) & mask;
+
+	if (!outcome->err && !differs)
+		outcome->err = -ETIME;
 }
 
 /* Executes the operations in the model. Return: how many fail. */
@@ -188,12 +202,14 @@ static long expect_results(const char *array, const struct msr_ops *head)
 		};
 		mask = op.mask ? op.mask : UINT64_MAX;
 		outcome = model_op(&model, &classic, mask);
+		if (op.flags & MSR_OP_POLL)
+			wait_for_it(&op, mask, &outcome);
 		failed += outcome.err != 0;
 		stats->op_errs[-outcome.err]++;
 		op.err = outcome.err;
 		op.data = outcome.data;
 		op.wmask = outcome.wmask;
-		if (op.flags & MSR_OP_TSC && op.err && op.err != -EIO)
+		if (op.flags & MSR_OP_TSC && op.err && op.err != -EIO && op.err != -ETIME)
 			op.tsc_before = op.tsc_after = 0;
 		memcpy(after, &op, sizeof(op));
 	}
@@ -228,15 +244,18 @@ static void allow(const char *array, const struct msr_ops *head, bool partly)
 		const char *at = array + (size_t)i * head->op_size;
 		const char *stamps = at + offsetof(struct msr_op, tsc_before);
 		const char *data = at + offsetof(struct msr_op, data);
+		const char *probes = at + offsetof(struct msr_op, probes);
 		struct msr_op op;
 
 		memcpy(&op, expected(at), sizeof(op));
-		if (op.flags & MSR_OP_TSC && (!op.err || op.err == -EIO) &&
+		if (op.flags & MSR_OP_TSC && (!op.err || op.err == -EIO || op.err == -ETIME) &&
 		    can(stamps, 16, PROT_READ))
 			memcpy(expected(stamps), stamps, 16);
 		if (!(op.flags & MSR_OP_WRITE) && !op.err && reg_kind(op.msr) == REG_ANY &&
 		    can(data, 8, PROT_READ))
 			memcpy(expected(data), data, 8);
+		if (op.flags & MSR_OP_POLL && can(probes, 4, PROT_READ))
+			memcpy(expected(probes), probes, 4);
 		for (j = 0; partly && j < sizeof(results) / sizeof(results[0]); j++)
 			expect_old_or_new(at + results[j].at, results[j].len);
 		if (partly)
@@ -274,6 +293,22 @@ static void run(struct handle *handle, char *arg, const struct msr_ops *head, ch
 		check_memory();
 }
 
+/* A wait before the others, of a register that nothing changes */
+static void make_wait(char *array, const struct msr_ops *head)
+{
+	struct msr_op op;
+
+	if (!can(array, sizeof(op), PROT_WRITE) || head->op_size < sizeof(op))
+		return;
+	memcpy(&op, array, sizeof(op));
+	if (reg_kind(op.msr) == REG_ANY)
+		return;
+	op.flags = MSR_OP_POLL | (op.flags & MSR_OP_TSC) | (one_in(&rng, 4) ? MSR_OP_FROM_NOW : 0);
+	op.limit_us = below(&rng, 300);
+	op.mask = one_in(&rng, 2) ? 0 : rnd(&rng);
+	put_bytes(array, &op, sizeof(op));
+}
+
 void random_extended(struct handle *handle)
 {
 	struct msr_ops head = {
@@ -295,6 +330,11 @@ void random_extended(struct handle *handle)
 		array = random_place(&rng, LARGE, (size_t)head.count * head.op_size);
 	head.ops = (uintptr_t)array;
 	fill(array, &head);
+	if (one_in(&rng, 6)) {
+		handle = &sample_handle;
+		if (one_in(&rng, 2))
+			make_wait(array, &head);
+	}
 	memcpy(longer, &head, sizeof(head));
 	if (head.size > sizeof(head) && head.size <= MAX_STRIDE && one_in(&rng, 20))
 		longer[head.size - 1] = 1;

@@ -275,6 +275,7 @@ static bool set_up(void)
 	}
 	for (cpu = 0; cpu < NR_LISTS; cpu++)
 		publish(cpu, judge_text("\n", 1).list);
+	sample_handle.publications = model.publications[0];
 	judge_by(0);
 	learn_guest();
 	for (cpu = 0; cpu < model.nr_cpus; cpu++) {

@@ -77,6 +77,7 @@ void random_batch(struct handle *handle);
 void random_extended(struct handle *handle);
 
 /* sessions.c */
+extern struct handle sample_handle;
 bool open_sessions(void);
 void close_sessions(void);
 void prepare_session(struct handle *handle);

@@ -33,7 +33,9 @@ struct session {
 
 static struct session sessions[MAX_SESSIONS];
 static unsigned int nr_sessions;
-static int sample_fd = -1;
+
+static const struct node sample_node = { .device = BATCH, .path = SAMPLE_PATH };
+struct handle sample_handle = { .fd = -1, .node = &sample_node, .flags = O_RDONLY };
 
 static struct msr_batch_op classic_of(const struct msr_op *op)
 {
@@ -190,7 +192,7 @@ void prepare_session(struct handle *handle)
 		return; /* more memory than there need be */
 	if (!answers.nr_errs && first)
 		may_fail(&answers, -first);
-	result = ioctl(session->may_sample ? sample_fd : handle->fd, MSR_IOC_PREPARE, &head);
+	result = ioctl(session->may_sample ? sample_handle.fd : handle->fd, MSR_IOC_PREPARE, &head);
 	if (result >= 0)
 		succeeds(&answers, answers.nr_errs ? -1 : result);
 	answered(&answers, result, errno);
@@ -412,13 +414,13 @@ void use_session(void)
 
 bool open_sessions(void)
 {
-	sample_fd = open(SAMPLE_PATH, O_RDONLY);
-	return sample_fd >= 0;
+	sample_handle.fd = open(SAMPLE_PATH, O_RDONLY);
+	return sample_handle.fd >= 0;
 }
 
 void close_sessions(void)
 {
 	while (nr_sessions)
 		close_session(&sessions[0]);
-	close(sample_fd);
+	close(sample_handle.fd);
 }
