@@ -3,8 +3,8 @@
  * The policy: which registers can be read, and which bits of them written, and by whom.
  *
  * There is a default list, and one for each class of users, who are the members of a group.
- * The group of who opens a device picks the list for that descriptor. The default list bounds
- * those of the classes: no list of a class has an address or a bit beyond it.
+ * The groups of the task that opens a device pick the list for that descriptor. The default list
+ * bounds those of the classes: no list of a class has an address or a bit beyond it.
  *
  * A list in force is one immutable table, and one pointer leads to all of them. A reader of the
  * policy holds SRCU from before it checks an access until the last operation that follows has
@@ -115,7 +115,7 @@ static unsigned int pick_list(void)
 }
 
 /**
- * msr_policy_opened() - what there is to remember of who opens a file, and when
+ * msr_policy_opened() - what a device remembers of the task that opens a file, and of the moment
  *
  * Context: may sleep. Return: a number for msr_policy_enter().
  */

@@ -100,7 +100,7 @@ static inline u32 msr_nr_queues(u32 count)
 
 /**
  * msr_find_queue() - the queue of a CPU, or the free one to be its queue
- * @queues:	of which there are enough
+ * @queues:	a hash table with room for all CPUs
  * @queue_mask:	their number less one
  * @cpu:	the CPU
  *

@@ -23,7 +23,7 @@
 #define SAMPLE_NAME "msr_sample"
 #define SAMPLE_PATH "/dev/cpu/" SAMPLE_NAME
 
-/* How long the records of a CPU last if nobody reads them, and their number at most */
+/* How long the records of a CPU last without a reader, and their number at most */
 #define SECONDS_OF_RECORDS 2
 #define MOST_SLOTS 65536
 
