@@ -60,12 +60,13 @@ unload:
 
 examples: $(EXAMPLES)
 
-PUBLIC_HEADERS := msr_safe.h msr_version.h
-LIB_HEADERS := $(wildcard lib/*.h) $(PUBLIC_HEADERS) msr_allowlist_entry.h msr_table.h
-LIB := lib/cpus.c lib/devices.c lib/node.c lib/processor.c $(LIB_HEADERS)
-MSRSAVE := $(wildcard msrsave/*.[ch]) $(LIB)
+PUBLIC_HEADERS := msr_safe.h msr_version.h msr_allowlist_entry.h lib/libmsrsafe.h
+LIB_HEADERS := $(wildcard lib/*.h tools/common/*.h) $(PUBLIC_HEADERS) msr_table.h
+LIB := $(wildcard lib/*.c) $(LIB_HEADERS)
+COMMON := $(wildcard tools/common/*.c) $(LIB_HEADERS)
 
-BUILD_PROGRAM = $(CC) $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(LDFLAGS)
+COMPILE = $(CC) $(CPPFLAGS) -I. -D_GNU_SOURCE= -DLISTS_DIR='"$(LISTS_DIR)"' $(CFLAGS) $(WARNINGS)
+BUILD_PROGRAM = $(COMPILE) $(LDFLAGS)
 
 # How programs were built: with another label of the version they are built anew.
 build/how: HOW = $(BUILD_PROGRAM) $(LISTS_DIR) $(sbindir)
@@ -73,35 +74,57 @@ build/how: always
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(HOW)' | cmp -s - $@ || printf '%s\n' '$(HOW)' > $@
 
-build/msrsave: $(MSRSAVE) build/how
-	$(BUILD_PROGRAM) -o $@ $(filter %.c,$^)
+# The library, shared and static; programs of this tree link the static one.
+LIBRARY := build/lib/libmsrsafe.so build/lib/libmsrsafe.a
+SONAME := libmsrsafe.so.1
+LIB_OBJECTS := $(patsubst lib/%.c,build/lib/%.o,$(wildcard lib/*.c))
+
+build/lib/%.o: lib/%.c $(LIB_HEADERS) build/how
+	@mkdir -p $(@D)
+	$(COMPILE) -fPIC -c -o $@ $<
+
+build/lib/libmsrsafe.a: $(LIB_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+build/lib/libmsrsafe.so: $(LIB_OBJECTS) lib/libmsrsafe.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--no-undefined \
+		-Wl,--version-script=lib/libmsrsafe.map -o $@ $(LIB_OBJECTS)
+
+library: $(LIBRARY)
+
+# Each program is a directory of sources, what programs share, and the library.
+BUILT_FROM = $(BUILD_PROGRAM) -o $@ $(filter %.c,$^) build/lib/libmsrsafe.a $(LIBS)
+PROGRAM_PARTS := $(COMMON) build/lib/libmsrsafe.a build/how
+MSRSAVE := $(wildcard msrsave/*.[ch]) $(COMMON)
+
+build/msrsave: $(MSRSAVE) $(PROGRAM_PARTS)
+	$(BUILT_FROM)
 
 msrsave: build/msrsave
 
 # Reads lists as the module does: with its source
 TABLE := msr_table.c $(LIB_HEADERS) $(wildcard lib/shim/*/*.h)
-ALLOWLIST_TOOL := $(wildcard allowlists/msr-allowlist/*.[ch]) lib/tables.c $(LIB) $(TABLE)
-BUILD_ALLOWLIST_TOOL = $(BUILD_PROGRAM) -Ilib/shim -DLISTS_DIR='"$(LISTS_DIR)"'
+ALLOWLIST_TOOL := $(wildcard allowlists/msr-allowlist/*.[ch]) $(TABLE) $(COMMON)
 
-build/msr-allowlist: $(ALLOWLIST_TOOL) build/how
-	$(BUILD_ALLOWLIST_TOOL) -o $@ $(filter %.c,$^)
+build/msr-allowlist: CPPFLAGS += -Ilib/shim
+build/msr-allowlist: $(ALLOWLIST_TOOL) $(PROGRAM_PARTS)
+	$(BUILT_FROM)
 
-msr-allowlist: build/msr-allowlist
+TOOLS := msr-record
+$(foreach tool,$(TOOLS),$(eval build/$(tool): $(wildcard tools/$(tool)/*.[ch])))
+$(TOOLS:%=build/%): $(PROGRAM_PARTS)
+	$(BUILT_FROM)
 
-RECORD := $(wildcard tools/msr-record/*.[ch]) lib/ring.c lib/tables.c $(LIB)
-
-build/msr-record: $(RECORD) build/how
-	$(BUILD_PROGRAM) -DLISTS_DIR='"$(LISTS_DIR)"' -o $@ $(filter %.c,$^)
-
-msr-record: build/msr-record
+msr-allowlist $(TOOLS): %: build/%
 
 lists:
 	@allowlists/generate allowlists msr_takeover.c msrsave/kinds.c
 
-build/ring: lib/ring.c lib/ring.h
+build/ring: build/lib/libmsrsafe.a
 build/%: examples/%.c $(PUBLIC_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) -I. $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $(filter %.c,$^)
+	$(CC) -I. $(CFLAGS) $(WARNINGS) $(LDFLAGS) -o $@ $(filter %.c %.a,$^)
 
 include packaging/install.mk
 
@@ -112,13 +135,13 @@ spankdir ?= $(or $(patsubst %/auth_munge.so,%,$(firstword $(wildcard \
 
 spank: build/spank_msrsave.so
 
-build/spank_msrsave.so: $(wildcard msrsave/slurm/*.[ch]) lib/cpus.c lib/cpus.h build/how
+build/spank_msrsave.so: $(wildcard msrsave/slurm/*.[ch]) build/lib/libmsrsafe.a build/how
 	@echo '#include <slurm/spank.h>' | $(CC) $(CPPFLAGS) -E -x c - > /dev/null 2>&1 || \
 		{ echo "No slurm/spank.h: apt-get install libslurm-dev" \
 		"(slurm-devel where there is dnf)" >&2; exit 1; }
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -D_GNU_SOURCE -DMSRSAVE='"$(sbindir)/msrsave"' $(CFLAGS) $(WARNINGS) -fPIC \
-		-shared $(LDFLAGS) -o $@ $(filter %.c,$^)
+	$(COMPILE) -DMSRSAVE='"$(sbindir)/msrsave"' -fPIC -shared $(LDFLAGS) -Wl,--exclude-libs,ALL \
+		-o $@ $(filter %.c %.a,$^)
 
 install-spank: spank
 	install -D -m 644 build/spank_msrsave.so "$(DESTDIR)$(spankdir)/spank_msrsave.so"
@@ -127,6 +150,6 @@ install-spank: spank
 
 .PHONY: spank install-spank
 
-.PHONY: all always help modules msrsave msr-allowlist msr-record lists clean load unload examples
+.PHONY: all always help modules library msrsave msr-allowlist $(TOOLS) lists clean load unload examples
 
 include test/test.mk

@@ -15,7 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "../lib/ring.h"
+#include "../lib/libmsrsafe.h"
 
 int main(int argc, char **argv)
 {

@@ -15,10 +15,12 @@ static const char *maker_here(void)
 		return "intel";
 	if (memcmp(text, "AuthenticAMD", 12) == 0)
 		return "amd";
+	if (memcmp(text, "HygonGenuine", 12) == 0)
+		return "hygon";
 	return "";
 }
 
-struct processor_id processor_id_of(const char *maker, unsigned int signature)
+struct processor_id msr_safe_processor_of(const char *maker, unsigned int signature)
 {
 	struct processor_id id = {
 		.maker = maker,
@@ -34,11 +36,11 @@ struct processor_id processor_id_of(const char *maker, unsigned int signature)
 	return id;
 }
 
-struct processor_id processor_id_here(void)
+struct processor_id msr_safe_processor_here(void)
 {
 	unsigned int eax, ebx, ecx, edx;
 
 	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
 		return (struct processor_id){ .maker = "" };
-	return processor_id_of(maker_here(), eax);
+	return msr_safe_processor_of(maker_here(), eax);
 }

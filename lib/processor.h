@@ -6,14 +6,14 @@
 #define LIB_PROCESSOR_H
 
 struct processor_id {
-	const char *maker; /* "intel", "amd", or "": families are the makers' own */
+	const char *maker; /* "intel", "amd", "hygon" or "": families are the makers' own */
 	unsigned int family, model; /* with the extended ones */
 };
 
 /* The processor with this signature (CPUID 01h EAX) */
-struct processor_id processor_id_of(const char *maker, unsigned int signature);
+struct processor_id msr_safe_processor_of(const char *maker, unsigned int signature);
 
 /* This one. Its family is 0 if it has no signature. */
-struct processor_id processor_id_here(void);
+struct processor_id msr_safe_processor_here(void);
 
 #endif /* LIB_PROCESSOR_H */

@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "ring.h"
+#include "libmsrsafe.h"
 
 #define FIRST_STREAM 4096 /* bytes from the start of the mapping */
 

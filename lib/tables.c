@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-#include <err.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +7,14 @@
 #include <strings.h>
 
 #include "array.h"
+#include "error.h"
 #include "tables.h"
 
 #define MOST_COLUMNS 10
 
 /* A line of a table: where it is, and its columns */
 struct row {
+	struct msr_safe_error *error;
 	const char *path;
 	unsigned int line;
 	unsigned int count;
@@ -22,8 +23,13 @@ struct row {
 
 static int wrong(const struct row *row, const char *why)
 {
-	warnx("%s: line %u: %s", row->path, row->line, why);
-	return -1;
+	return msr_safe_set_error(row->error, -EPROTO, "%s: line %u: %s", row->path, row->line,
+				  why);
+}
+
+static int no_memory(const struct row *row)
+{
+	return msr_safe_set_error(row->error, -ENOMEM, "%s: no memory", row->path);
 }
 
 /* Columns are apart by two blanks or more. */
@@ -81,24 +87,26 @@ static bool parse_addresses(const char *text, struct addresses *at)
 	return true;
 }
 
-/* The array with room for one more than @count, which is all zero */
-static void *grow(void *array, size_t count, size_t size)
+/*
+ * Adds an element, all zero, to an array of the tables. Returns it, or NULL. The count grows at
+ * once: what the element has got so far is freed with the tables.
+ */
+static void *add(void *arrayp, size_t *count, size_t size)
 {
-	char *grown = array_with_room(array, count, size);
+	void **array = arrayp;
+	char *grown = array_with_room(*array, *count, size);
 
 	if (!grown)
-		err(1, "tables");
-	memset(grown + size * count, 0, size);
-	return grown;
+		return NULL;
+	*array = grown;
+	return memset(grown + size * (*count)++, 0, size);
 }
 
-static char *copy(const char *text)
+/* Copies a column. Returns whether there was memory for it. */
+static bool copy(char **to, const char *column)
 {
-	char *copied = strdup(text);
-
-	if (!copied)
-		err(1, "tables");
-	return copied;
+	*to = strdup(column);
+	return *to;
 }
 
 static int add_model(struct tables *tables, const struct row *row)
@@ -112,13 +120,12 @@ static int add_model(struct tables *tables, const struct row *row)
 	if (sscanf(row->columns[0], "%2x_%2X%n", &family, &number, &len) != 2 ||
 	    row->columns[0][len])
 		return wrong(row, "not a family and a model, as in 06_8F");
-	tables->models = grow(tables->models, tables->nr_models, sizeof(*model));
-	model = &tables->models[tables->nr_models++];
+	model = add(&tables->models, &tables->nr_models, sizeof(*model));
+	if (!model || !copy(&model->key, row->columns[0]) || !copy(&model->tags, row->columns[1]) ||
+	    !copy(&model->name, row->columns[2]))
+		return no_memory(row);
 	model->family = family;
 	model->model = number;
-	model->key = copy(row->columns[0]);
-	model->tags = copy(row->columns[1]);
-	model->name = copy(row->columns[2]);
 	return 0;
 }
 
@@ -140,14 +147,48 @@ static int add_reg(struct tables *tables, const struct row *row)
 	if (!parse_choice(row->columns[4], &reg.listed, &reg.on) ||
 	    !parse_choice(row->columns[5], &reg.offered, &reg.site))
 		return wrong(row, "not a mask, nor -");
-	tables->regs = grow(tables->regs, tables->nr_regs, sizeof(*added));
-	added = &tables->regs[tables->nr_regs++];
+	added = add(&tables->regs, &tables->nr_regs, sizeof(*added));
+	if (!added)
+		return no_memory(row);
 	*added = reg;
-	added->name = copy(row->columns[1]);
-	added->models = copy(row->columns[2]);
-	added->scope = copy(row->columns[3]);
-	added->group = copy(row->columns[7]);
-	added->what = copy(row->columns[9]);
+	if (!copy(&added->name, row->columns[1]) || !copy(&added->models, row->columns[2]) ||
+	    !copy(&added->scope, row->columns[3]) || !copy(&added->group, row->columns[7]) ||
+	    !copy(&added->what, row->columns[9]))
+		return no_memory(row);
+	return 0;
+}
+
+/* HIGH:LOW, or the number of the one bit */
+static bool parse_bits(const char *text, unsigned int *low, unsigned int *high)
+{
+	uint64_t first, last;
+
+	if (!parse_number(text, 10, &last, &text))
+		return false;
+	first = last;
+	if (*text == ':' && !parse_number(text + 1, 10, &first, &text))
+		return false;
+	*low = first;
+	*high = last;
+	return !*text && first <= last && last < 64;
+}
+
+static int add_field(struct tables *tables, const struct row *row)
+{
+	unsigned int low, high;
+	struct field *field;
+
+	if (row->count != 6)
+		return wrong(row, "not 6 columns");
+	if (!parse_bits(row->columns[2], &low, &high))
+		return wrong(row, "not bits, as in 14:0");
+	field = add(&tables->fields, &tables->nr_fields, sizeof(*field));
+	if (!field || !copy(&field->reg, row->columns[0]) ||
+	    !copy(&field->models, row->columns[1]) || !copy(&field->name, row->columns[3]) ||
+	    !copy(&field->what, row->columns[5]))
+		return no_memory(row);
+	field->low = low;
+	field->high = high;
 	return 0;
 }
 
@@ -161,11 +202,12 @@ static int add_denial(struct tables *tables, const struct row *row)
 		return wrong(row, "not an address, nor a range of them");
 	if (strcmp(row->columns[1], "all") != 0 && !parse_mask(row->columns[1], &denial.bits))
 		return wrong(row, "not a mask, nor all");
-	tables->denials = grow(tables->denials, tables->nr_denials, sizeof(*added));
-	added = &tables->denials[tables->nr_denials++];
+	added = add(&tables->denials, &tables->nr_denials, sizeof(*added));
+	if (!added)
+		return no_memory(row);
 	*added = denial;
-	added->models = copy(row->columns[2]);
-	added->reason = copy(row->columns[4]);
+	if (!copy(&added->models, row->columns[2]) || !copy(&added->reason, row->columns[4]))
+		return no_memory(row);
 	return 0;
 }
 
@@ -175,10 +217,10 @@ static int add_client(struct tables *tables, const struct row *row)
 	struct client *client;
 
 	if (row->count == 3 && strcmp(row->columns[1], "groups") == 0) {
-		tables->clients = grow(tables->clients, tables->nr_clients, sizeof(*client));
-		client = &tables->clients[tables->nr_clients++];
-		client->name = copy(row->columns[0]);
-		client->groups = copy(row->columns[2]);
+		client = add(&tables->clients, &tables->nr_clients, sizeof(*client));
+		if (!client || !copy(&client->name, row->columns[0]) ||
+		    !copy(&client->groups, row->columns[2]))
+			return no_memory(row);
 		return 0;
 	}
 	if (row->count != 6)
@@ -189,63 +231,86 @@ static int add_client(struct tables *tables, const struct row *row)
 	if (!parse_mask(row->columns[3], &use.written) ||
 	    (!use.absent && !parse_mask(row->columns[4], &use.left_out)))
 		return wrong(row, "not a mask");
-	tables->uses = grow(tables->uses, tables->nr_uses, sizeof(*added));
-	added = &tables->uses[tables->nr_uses++];
+	added = add(&tables->uses, &tables->nr_uses, sizeof(*added));
+	if (!added)
+		return no_memory(row);
 	*added = use;
-	added->client = copy(row->columns[0]);
-	added->models = copy(row->columns[1]);
+	if (!copy(&added->client, row->columns[0]) || !copy(&added->models, row->columns[1]))
+		return no_memory(row);
 	return 0;
 }
 
-static int read_table(struct tables *tables, const char *directory, const char *name,
-		      int (*add)(struct tables *tables, const struct row *row))
+typedef int add_row(struct tables *tables, const struct row *row);
+
+static int read_rows(struct tables *tables, FILE *file, struct row *row, add_row *add_row)
 {
-	struct row row = { 0 };
-	char *path, *line = NULL;
+	char *line = NULL;
 	size_t size = 0;
-	FILE *file;
 	int ret = 0;
 
-	if (asprintf(&path, "%s/tables/%s", directory, name) < 0)
-		err(1, "tables");
-	row.path = path;
-	file = fopen(path, "re");
-	if (!file) {
-		warn("%s", path);
-		free(path);
-		return -1;
-	}
 	while (!ret && getline(&line, &size, file) > 0) {
-		row.line++;
+		row->line++;
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
-		split(line, &row);
-		ret = add(tables, &row);
+		split(line, row);
+		ret = add_row(tables, row);
 	}
-	if (ferror(file)) {
-		warn("%s", path);
-		ret = -1;
-	}
-	fclose(file);
+	if (!ret && ferror(file))
+		ret = msr_safe_set_error(row->error, -EIO, "%s: read error", row->path);
 	free(line);
-	free(path);
 	return ret;
 }
 
-int tables_read(struct tables *tables, const char *directory)
+static int read_table(struct tables *tables, const char *directory, const char *name,
+		      add_row *add_row, struct msr_safe_error *error)
 {
-	memset(tables, 0, sizeof(*tables));
-	if (read_table(tables, directory, "models", add_model) ||
-	    read_table(tables, directory, "registers", add_reg) ||
-	    read_table(tables, directory, "denied", add_denial) ||
-	    read_table(tables, directory, "clients", add_client)) {
-		tables_free(tables);
-		return -1;
+	struct row row = { .error = error };
+	char path[4096], why[128];
+	FILE *file;
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/tables/%s", directory, name);
+	row.path = path;
+	file = fopen(path, "re");
+	if (!file) {
+		ret = -errno;
+		return msr_safe_set_error(error, ret, "%s: %s", path,
+					  strerror_r(-ret, why, sizeof(why)));
 	}
-	return 0;
+	ret = read_rows(tables, file, &row, add_row);
+	fclose(file);
+	return ret;
 }
 
-void tables_free(struct tables *tables)
+int msr_safe_tables_read(struct tables *tables, const char *directory, struct msr_safe_error *error)
+{
+	int ret;
+
+	memset(tables, 0, sizeof(*tables));
+	ret = read_table(tables, directory, "models", add_model, error);
+	if (!ret)
+		ret = read_table(tables, directory, "registers", add_reg, error);
+	if (!ret)
+		ret = read_table(tables, directory, "fields", add_field, error);
+	if (ret)
+		msr_safe_tables_free(tables);
+	return ret;
+}
+
+int msr_safe_tables_read_rules(struct tables *tables, const char *directory,
+			       struct msr_safe_error *error)
+{
+	int ret;
+
+	ret = read_table(tables, directory, "denied", add_denial, error);
+	if (!ret)
+		ret = read_table(tables, directory, "clients", add_client, error);
+	if (ret)
+		msr_safe_tables_free(tables);
+	return ret;
+}
+
+void msr_safe_tables_free(struct tables *tables)
 {
 	size_t i;
 
@@ -260,6 +325,12 @@ void tables_free(struct tables *tables)
 		free(tables->regs[i].scope);
 		free(tables->regs[i].group);
 		free(tables->regs[i].what);
+	}
+	for (i = 0; i < tables->nr_fields; i++) {
+		free(tables->fields[i].reg);
+		free(tables->fields[i].models);
+		free(tables->fields[i].name);
+		free(tables->fields[i].what);
 	}
 	for (i = 0; i < tables->nr_denials; i++) {
 		free(tables->denials[i].models);
@@ -277,12 +348,13 @@ void tables_free(struct tables *tables)
 	free(tables->uses);
 	free(tables->models);
 	free(tables->regs);
+	free(tables->fields);
 	free(tables->denials);
 	memset(tables, 0, sizeof(*tables));
 }
 
-const struct model *tables_model(const struct tables *tables, unsigned int family,
-				 unsigned int model)
+const struct model *msr_safe_tables_model(const struct tables *tables, unsigned int family,
+					  unsigned int model)
 {
 	size_t i;
 
@@ -292,7 +364,7 @@ const struct model *tables_model(const struct tables *tables, unsigned int famil
 	return NULL;
 }
 
-bool has_word(const char *words, const char *word, size_t len)
+bool msr_safe_has_word(const char *words, const char *word, size_t len)
 {
 	for (; *words; words += strspn(words, " ")) {
 		size_t this = strcspn(words, " ");
@@ -304,7 +376,7 @@ bool has_word(const char *words, const char *word, size_t len)
 	return false;
 }
 
-bool model_has(const struct model *model, const char *tags)
+bool msr_safe_model_has(const struct model *model, const char *tags)
 {
 	bool found = false;
 	const char *tag = tags;
@@ -317,8 +389,9 @@ bool model_has(const struct model *model, const char *tags)
 
 		tag += without;
 		len = strcspn(tag, " ");
-		if ((len == 3 && memcmp(tag, "all", 3) == 0) || has_word(model->key, tag, len) ||
-		    has_word(model->tags, tag, len)) {
+		if ((len == 3 && memcmp(tag, "all", 3) == 0) ||
+		    msr_safe_has_word(model->key, tag, len) ||
+		    msr_safe_has_word(model->tags, tag, len)) {
 			if (without)
 				return false;
 			found = true;
@@ -327,13 +400,13 @@ bool model_has(const struct model *model, const char *tags)
 	return found;
 }
 
-const struct reg *tables_reg(const struct tables *tables, const struct model *model, uint32_t msr,
-			     const struct reg *from)
+const struct reg *msr_safe_tables_reg(const struct tables *tables, const struct model *model,
+				      uint32_t msr, const struct reg *from)
 {
 	const struct reg *reg = from ? from + 1 : tables->regs;
 
 	for (; reg < tables->regs + tables->nr_regs; reg++)
-		if (addresses_have(&reg->at, msr) && model_has(model, reg->models))
+		if (addresses_have(&reg->at, msr) && msr_safe_model_has(model, reg->models))
 			return reg;
 	return NULL;
 }
@@ -352,18 +425,18 @@ static bool is_chosen(const char *groups, const char *group)
 	return false;
 }
 
-const struct reg *tables_decided(const struct tables *tables, const struct model *model,
-				 uint32_t msr, const char *groups)
+const struct reg *msr_safe_tables_decided(const struct tables *tables, const struct model *model,
+					  uint32_t msr, const char *groups)
 {
 	const struct reg *reg = NULL, *last = NULL;
 
-	while ((reg = tables_reg(tables, model, msr, reg)))
+	while ((reg = msr_safe_tables_reg(tables, model, msr, reg)))
 		if (reg->offered && is_chosen(groups, reg->group))
 			last = reg;
 	return last;
 }
 
-const struct client *tables_client(const struct tables *tables, const char *name)
+const struct client *msr_safe_tables_client(const struct tables *tables, const char *name)
 {
 	size_t i;
 
@@ -373,7 +446,7 @@ const struct client *tables_client(const struct tables *tables, const char *name
 	return NULL;
 }
 
-void reg_name(const struct reg *reg, uint32_t msr, char *name)
+void msr_safe_reg_name(const struct reg *reg, uint32_t msr, char *name)
 {
 	const char *percent = strchr(reg->name, '%');
 	int before = percent ? percent - reg->name : (int)strlen(reg->name);
@@ -391,32 +464,46 @@ static const char *without_prefix(const char *name)
 	return strncasecmp(name, "MSR_", 4) == 0 ? name + 4 : name;
 }
 
-static bool is_named(const struct reg *reg, const char *name, uint32_t *msr)
+static bool is_named(const struct reg *reg, const char *name, size_t len, uint32_t *msr)
 {
 	char this[REG_NAME_SIZE];
 
 	/* An address at a time, as few are in ranges */
 	for (*msr = reg->at.first;; *msr += reg->at.step) {
-		reg_name(reg, *msr, this);
-		if (strcasecmp(this, name) == 0)
+		msr_safe_reg_name(reg, *msr, this);
+		if (strncasecmp(this, name, len) == 0 && !this[len])
 			return true;
 		if (*msr == reg->at.last)
 			return false;
 	}
 }
 
-bool tables_named(const struct tables *tables, const struct model *model, const char *name,
-		  uint32_t *msr)
+const struct reg *msr_safe_tables_named(const struct tables *tables, const struct model *model,
+					const char *name, size_t len, uint32_t *msr)
 {
+	const char *end = name + len;
 	size_t i;
 
 	name = without_prefix(name);
+	if (name >= end)
+		return NULL;
 	for (;; model = NULL) {
 		for (i = 0; i < tables->nr_regs; i++)
-			if (model_has(model, tables->regs[i].models) &&
-			    is_named(&tables->regs[i], name, msr))
-				return true;
+			if (msr_safe_model_has(model, tables->regs[i].models) &&
+			    is_named(&tables->regs[i], name, end - name, msr))
+				return &tables->regs[i];
 		if (!model)
-			return false;
+			return NULL;
 	}
+}
+
+const struct field *msr_safe_tables_field(const struct tables *tables, const struct model *model,
+					  const struct reg *reg, const struct field *from)
+{
+	const struct field *field = from ? from + 1 : tables->fields;
+
+	for (; field < tables->fields + tables->nr_fields; field++)
+		if (strcmp(field->reg, reg->name) == 0 && msr_safe_model_has(model, field->models))
+			return field;
+	return NULL;
 }

@@ -15,7 +15,7 @@ static bool has_model(const unsigned short *models, unsigned int wanted)
 
 enum kind kind_of(uint32_t msr)
 {
-	const struct processor_id here = processor_id_here();
+	const struct processor_id here = msr_safe_processor_here();
 	/* No two makers of the table have a family in common. */
 	const unsigned int model = *here.maker ? here.family << 8 | here.model : 0;
 	const struct kind_row *row;

@@ -7,9 +7,8 @@
 
 #include <stdbool.h>
 
-#include "../lib/cpus.h"
-#include "../lib/devices.h"
-#include "../lib/node.h"
+#include "../lib/libmsrsafe.h"
+#include "../tools/common/say.h"
 #include "../lib/version.h"
 #include "kinds.h"
 
@@ -31,7 +30,7 @@ struct options {
 	bool quiet;
 	bool verbose;
 	bool some_cpus; /* those of @cpus alone */
-	struct cpus cpus;
+	struct msr_safe_cpus cpus;
 };
 
 /*
@@ -43,8 +42,8 @@ int parse_argv(struct options *options, int argc, char *argv[]);
 /* The machine, as the module lets it be seen */
 struct node {
 	int batch; /* descriptor of the batch device */
-	struct allowlist list; /* in force */
-	struct cpus online;
+	struct msr_safe_allowlist list; /* in force */
+	struct msr_safe_cpus online;
 };
 
 /* Returns 0, or -1, and has said why. */

@@ -3,7 +3,6 @@
  * The machine that msrsave runs on.
  */
 
-#include <err.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,18 +15,19 @@
  */
 int node_open(struct node *node)
 {
-	node->batch = batch_open();
+	struct msr_safe_error error;
+
+	node->batch = msr_safe_open_batch(&error);
 	if (node->batch < 0) {
-		node_warn(BATCH_PATH);
+		say_error(&error);
 		return -1;
 	}
-	if (allowlist_read(&node->list)) {
-		node_warn(ALLOWLIST_PATH);
+	if (msr_safe_allowlist_read(&node->list, NULL, &error)) {
+		say_error(&error);
 		close(node->batch);
 		return -1;
 	}
-	if (cpus_online(&node->online)) {
-		warn("the CPUs on line");
+	if (online_cpus(&node->online)) {
 		node_close(node);
 		return -1;
 	}
@@ -36,7 +36,7 @@ int node_open(struct node *node)
 
 void node_close(struct node *node)
 {
-	allowlist_free(&node->list);
+	msr_safe_allowlist_free(&node->list);
 	close(node->batch);
 }
 

@@ -75,7 +75,7 @@ int parse_argv(struct options *options, int argc, char *argv[])
 		case 'c':
 			options->saved_cpus = strcmp(optarg, "saved") == 0;
 			options->some_cpus = !options->saved_cpus;
-			if (options->some_cpus && !cpus_parse(&options->cpus, optarg))
+			if (options->some_cpus && msr_safe_cpus_parse(&options->cpus, optarg))
 				return wrong("not a list of CPUs: ", optarg);
 			break;
 		case 'q':

@@ -6,15 +6,15 @@
 
 #include "report.h"
 
-static void print_cpus(FILE *stream, const struct cpus *cpus)
+static void print_cpus(FILE *stream, const struct msr_safe_cpus *cpus)
 {
-	fputs(cpus_count(cpus) == 1 ? "CPU " : "CPUs ", stream);
-	cpus_print(stream, cpus);
+	fputs(msr_safe_cpus_count(cpus) == 1 ? "CPU " : "CPUs ", stream);
+	msr_safe_cpus_print(stream, cpus);
 }
 
 void report_end(struct report *report)
 {
-	if (cpus_empty(&report->cpus))
+	if (msr_safe_cpus_empty(&report->cpus))
 		return;
 	report->lines++;
 	if (!report->silent) {
@@ -38,12 +38,12 @@ void report(struct report *report, uint32_t msr, unsigned int cpu, const char *f
 		report->msr = msr;
 		strcpy(report->text, text);
 	}
-	cpus_add(&report->cpus, cpu);
+	msr_safe_cpus_add(&report->cpus, cpu);
 }
 
-void warn_of_cpus(const struct cpus *cpus, const char *text)
+void warn_of_cpus(const struct msr_safe_cpus *cpus, const char *text)
 {
-	if (cpus_empty(cpus))
+	if (msr_safe_cpus_empty(cpus))
 		return;
 	fprintf(stderr, "msrsave: ");
 	print_cpus(stderr, cpus);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../lib/cpus.h"
+#include "../lib/libmsrsafe.h"
 
 /*
  * Lines about registers: those that follow each other and say the same of the same
@@ -23,7 +23,7 @@ struct report {
 	size_t lines; /* told so far, also of a silent one */
 	char text[160];
 	uint32_t msr;
-	struct cpus cpus;
+	struct msr_safe_cpus cpus;
 };
 
 void report(struct report *report, uint32_t msr, unsigned int cpu, const char *format, ...)
@@ -31,6 +31,6 @@ void report(struct report *report, uint32_t msr, unsigned int cpu, const char *f
 void report_end(struct report *report);
 
 /* A line about CPUs, if there are any: "CPUs 3-5: not on line: not saved" */
-void warn_of_cpus(const struct cpus *cpus, const char *text);
+void warn_of_cpus(const struct msr_safe_cpus *cpus, const char *text);
 
 #endif /* MSRSAVE_REPORT_H */

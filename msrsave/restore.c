@@ -51,8 +51,8 @@ static void say_lost(const struct msr_allowlist_entry *saved,
  * each such register is named.
  */
 static int choose_targets(const struct options *options, struct targets *targets,
-			  const struct state *state, const struct allowlist *in_force,
-			  const struct cpus *cpus, bool *forbidden)
+			  const struct state *state, const struct msr_safe_allowlist *in_force,
+			  const struct msr_safe_cpus *cpus, bool *forbidden)
 {
 	const struct msr_allowlist_entry *entry = NULL, *saved = state->list.entries;
 	const struct state_value *value;
@@ -64,13 +64,13 @@ static int choose_targets(const struct options *options, struct targets *targets
 	if (targets_alloc(targets, state->count))
 		return -1;
 	for (value = state->values; value < state->values + state->count; value++) {
-		if (value->absent || !cpus_has(cpus, value->cpu))
+		if (value->absent || !msr_safe_cpus_has(cpus, value->cpu))
 			continue;
 		if (!begun || saved->msr != value->msr) {
 			begun = true;
 			while (saved->msr != value->msr)
 				saved++;
-			entry = allowlist_find(in_force, value->msr);
+			entry = msr_safe_allowlist_find(in_force, value->msr);
 			kind = kind_of(value->msr);
 			wanted = is_saved(options, value->msr);
 			if (wanted)
@@ -94,7 +94,7 @@ static int choose_targets(const struct options *options, struct targets *targets
 
 /* Names what could not be read when it was saved. Returns whether there is such. */
 static bool report_unsaved(const struct options *options, const struct state *state,
-			   const struct cpus *cpus)
+			   const struct msr_safe_cpus *cpus)
 {
 	struct report unsaved = { .stream = stderr, .prefix = "msrsave: " };
 	const struct state_value *value = state->values, *end = value + state->count;
@@ -105,7 +105,8 @@ static bool report_unsaved(const struct options *options, const struct state *st
 	     entry++) {
 		if (entry->wmask == 0 || !is_saved(options, entry->msr))
 			continue;
-		for_each_cpu_of(cpu, cpus) {
+		msr_safe_for_each_cpu(cpu, cpus)
+		{
 			while (value < end && value->msr == entry->msr && value->cpu < cpu)
 				value++;
 			if (value == end || value->msr != entry->msr || value->cpu != cpu)
@@ -119,14 +120,14 @@ static bool report_unsaved(const struct options *options, const struct state *st
 }
 
 /* The list may have been replaced since it was read. */
-static bool list_changed(const struct targets *targets, const struct allowlist *list)
+static bool list_changed(const struct targets *targets, const struct msr_safe_allowlist *list)
 {
 	const struct msr_allowlist_entry *entry = NULL;
 	const struct target *target;
 
 	for_each_target(target, targets) {
 		if (!entry || entry->msr != target->msr)
-			entry = allowlist_find(list, target->msr);
+			entry = msr_safe_allowlist_find(list, target->msr);
 		if (target->in_force != entry->wmask)
 			return true;
 	}
@@ -141,7 +142,7 @@ static int restore_targets(const struct options *options, struct targets *target
 	if (targets_read(targets, node->batch))
 		return NOTHING_DONE;
 	if (list_changed(targets, &node->list)) {
-		warnx("%s: the list was changed meanwhile", ALLOWLIST_PATH);
+		warnx("%s: the list was changed meanwhile", MSR_SAFE_ALLOWLIST_PATH);
 		return NOTHING_DONE;
 	}
 	if (options->dry_run || options->verbose)
@@ -164,51 +165,49 @@ static int restore_targets(const struct options *options, struct targets *target
 
 /* The CPUs to restore; names those that cannot be. Returns whether there are such. */
 static bool choose_cpus(const struct options *options, const struct state *state,
-			const struct node *node, struct cpus *cpus)
+			const struct node *node, struct msr_safe_cpus *cpus)
 {
-	struct cpus left = state->cpus, came = node->online;
+	struct msr_safe_cpus left = state->cpus, came = node->online;
 
 	if (options->some_cpus) {
 		left = options->cpus;
-		came = cpus_both(&options->cpus, &node->online);
+		came = msr_safe_cpus_intersect(&options->cpus, &node->online);
 	}
 	if (options->saved_cpus)
-		came = cpus_both(&state->cpus, &node->online);
-	left = cpus_without(&left, &node->online);
-	came = cpus_without(&came, &state->cpus);
+		came = msr_safe_cpus_intersect(&state->cpus, &node->online);
+	left = msr_safe_cpus_subtract(&left, &node->online);
+	came = msr_safe_cpus_subtract(&came, &state->cpus);
 	warn_of_cpus(&left, "not on line: not restored");
 	warn_of_cpus(&came, "not in the file: not restored");
 
-	*cpus = cpus_both(&state->cpus, &node->online);
+	*cpus = msr_safe_cpus_intersect(&state->cpus, &node->online);
 	if (options->some_cpus)
-		*cpus = cpus_both(cpus, &options->cpus);
-	return !cpus_empty(&left) || !cpus_empty(&came);
+		*cpus = msr_safe_cpus_intersect(cpus, &options->cpus);
+	return !msr_safe_cpus_empty(&left) || !msr_safe_cpus_empty(&came);
 }
 
 /* Names CPUs that came too late to be restored. Returns whether there are such. */
 static bool report_latecomers(const struct options *options, const struct state *state,
 			      const struct node *node)
 {
-	struct cpus came;
+	struct msr_safe_cpus came;
 
-	if (cpus_online(&came)) {
-		warn("the CPUs on line");
+	if (online_cpus(&came))
 		return true;
-	}
-	came = cpus_without(&came, &node->online);
+	came = msr_safe_cpus_subtract(&came, &node->online);
 	if (options->some_cpus)
-		came = cpus_both(&came, &options->cpus);
+		came = msr_safe_cpus_intersect(&came, &options->cpus);
 	if (options->saved_cpus)
-		came = cpus_both(&came, &state->cpus);
+		came = msr_safe_cpus_intersect(&came, &state->cpus);
 	warn_of_cpus(&came, "came on line meanwhile: not restored");
-	return !cpus_empty(&came);
+	return !msr_safe_cpus_empty(&came);
 }
 
 static int restore_state(const struct options *options, const struct state *state,
 			 const struct node *node)
 {
 	struct targets targets;
-	struct cpus cpus;
+	struct msr_safe_cpus cpus;
 	bool partly, forbidden;
 	int status;
 
@@ -216,7 +215,7 @@ static int restore_state(const struct options *options, const struct state *stat
 	if (!(options->force && options->quiet) && !is_fit(options, state) && !options->force)
 		return NOTHING_DONE;
 	partly = choose_cpus(options, state, node, &cpus);
-	if (cpus_empty(&cpus))
+	if (msr_safe_cpus_empty(&cpus))
 		return NOTHING_DONE;
 	partly |= report_unsaved(options, state, &cpus);
 	if (choose_targets(options, &targets, state, &node->list, &cpus, &forbidden)) {

@@ -19,7 +19,7 @@ static bool to_save(const struct options *options, const struct msr_allowlist_en
 	return entry->wmask != 0 && is_saved(options, entry->msr);
 }
 
-static size_t count_to_save(const struct options *options, const struct allowlist *list)
+static size_t count_to_save(const struct options *options, const struct msr_safe_allowlist *list)
 {
 	size_t i, count = 0;
 
@@ -30,10 +30,10 @@ static size_t count_to_save(const struct options *options, const struct allowlis
 
 /* A reading of each register for each CPU, in the order that the file has them in */
 static struct msr_batch_op *make_readings(const struct options *options,
-					  const struct allowlist *list, const struct cpus *cpus,
-					  size_t *count)
+					  const struct msr_safe_allowlist *list,
+					  const struct msr_safe_cpus *cpus, size_t *count)
 {
-	size_t most = count_to_save(options, list) * cpus_count(cpus), i;
+	size_t most = count_to_save(options, list) * msr_safe_cpus_count(cpus), i;
 	struct msr_batch_op *ops;
 	unsigned int cpu;
 
@@ -48,18 +48,17 @@ static struct msr_batch_op *make_readings(const struct options *options,
 	for (i = 0; i < list->count; i++) {
 		if (!to_save(options, &list->entries[i]))
 			continue;
-		for_each_cpu_of(cpu, cpus)
-			ops[(*count)++] = (struct msr_batch_op){
-				.cpu = cpu,
-				.isrdmsr = 1,
-				.msr = list->entries[i].msr,
-			};
+		msr_safe_for_each_cpu(cpu, cpus) ops[(*count)++] = (struct msr_batch_op){
+			.cpu = cpu,
+			.isrdmsr = 1,
+			.msr = list->entries[i].msr,
+		};
 	}
 	return ops;
 }
 
 /* Registers of these operations, in the order of the list, have the list's masks. */
-static bool list_unchanged(const struct allowlist *list, const struct msr_batch_op *ops,
+static bool list_unchanged(const struct msr_safe_allowlist *list, const struct msr_batch_op *ops,
 			   size_t count)
 {
 	size_t i, entry = 0;
@@ -74,14 +73,14 @@ static bool list_unchanged(const struct allowlist *list, const struct msr_batch_
 }
 
 /* CPUs that went off line before they were read */
-static struct cpus cpus_that_left(const struct msr_batch_op *ops, size_t count)
+static struct msr_safe_cpus cpus_that_left(const struct msr_batch_op *ops, size_t count)
 {
-	struct cpus left = { 0 };
+	struct msr_safe_cpus left = { 0 };
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		if (ops[i].err == -ENXIO)
-			cpus_add(&left, ops[i].cpu);
+			msr_safe_cpus_add(&left, ops[i].cpu);
 	return left;
 }
 
@@ -92,7 +91,7 @@ static size_t take_values(struct state *state, const struct msr_batch_op *ops, s
 	const struct msr_batch_op *op;
 
 	for (op = ops; op < ops + count; op++) {
-		if (!cpus_has(&state->cpus, op->cpu))
+		if (!msr_safe_cpus_has(&state->cpus, op->cpu))
 			continue;
 		if (op->err && op->err != -EIO) {
 			report(&errors, op->msr, op->cpu, "%s", strerror(-op->err));
@@ -141,9 +140,10 @@ static void describe(struct state *state)
 /* Reads all registers of state->cpus, and of state->list. */
 static int read_state(const struct options *options, struct state *state, int batch)
 {
-	struct cpus left;
+	struct msr_safe_cpus left;
 	struct msr_batch_op *ops;
 	size_t count, failed;
+	int err;
 
 	ops = make_readings(options, &state->list, &state->cpus, &count);
 	state->values = ops ? calloc(count + 1, sizeof(*state->values)) : NULL;
@@ -152,22 +152,23 @@ static int read_state(const struct options *options, struct state *state, int ba
 		free(ops);
 		return NOTHING_DONE;
 	}
-	if (batch_run(batch, ops, count)) {
-		node_warn(BATCH_PATH);
+	err = msr_safe_batch(batch, ops, count);
+	if (err) {
+		say_failed(MSR_SAFE_BATCH_PATH, err);
 		free(ops);
 		return NOTHING_DONE;
 	}
 	if (!list_unchanged(&state->list, ops, count)) {
-		warnx("%s: the list was changed meanwhile", ALLOWLIST_PATH);
+		warnx("%s: the list was changed meanwhile", MSR_SAFE_ALLOWLIST_PATH);
 		free(ops);
 		return NOTHING_DONE;
 	}
 	left = cpus_that_left(ops, count);
 	warn_of_cpus(&left, "went off line meanwhile: not saved");
-	state->cpus = cpus_without(&state->cpus, &left);
+	state->cpus = msr_safe_cpus_subtract(&state->cpus, &left);
 	failed = take_values(state, ops, count);
 	free(ops);
-	return failed || !cpus_empty(&left) ? SOME_FAILED : ALL_DONE;
+	return failed || !msr_safe_cpus_empty(&left) ? SOME_FAILED : ALL_DONE;
 }
 
 static void print_saved(const char *file, const struct state *state)
@@ -176,32 +177,33 @@ static void print_saved(const char *file, const struct state *state)
 
 	for (i = 0; i < state->count; i++)
 		present += !state->values[i].absent;
-	printf("%s: %zu values of %u CPUs saved\n", file, present, cpus_count(&state->cpus));
+	printf("%s: %zu values of %u CPUs saved\n", file, present,
+	       msr_safe_cpus_count(&state->cpus));
 }
 
 static int save_node(const struct options *options, struct node *node, struct state *state)
 {
-	struct cpus missing = { 0 };
+	struct msr_safe_cpus missing = { 0 };
 	const char *obstacle;
 	bool replaced;
 	int status;
 
 	state->cpus = node->online;
 	if (options->some_cpus) {
-		missing = cpus_without(&options->cpus, &node->online);
-		state->cpus = cpus_both(&options->cpus, &node->online);
+		missing = msr_safe_cpus_subtract(&options->cpus, &node->online);
+		state->cpus = msr_safe_cpus_intersect(&options->cpus, &node->online);
 	}
 	warn_of_cpus(&missing, "not on line: not saved");
-	if (cpus_empty(&state->cpus))
+	if (msr_safe_cpus_empty(&state->cpus))
 		return NOTHING_DONE;
 
 	if (count_to_save(options, &state->list) == 0 && !options->quiet)
 		warnx("%s: Warning: no register that can be saved is writable: there is nothing to save",
-		      ALLOWLIST_PATH);
+		      MSR_SAFE_ALLOWLIST_PATH);
 	status = read_state(options, state, node->batch);
 	if (status == NOTHING_DONE)
 		return status;
-	if (cpus_empty(&state->cpus))
+	if (msr_safe_cpus_empty(&state->cpus))
 		return NOTHING_DONE;
 	if (!options->quiet)
 		warn_of_absent(state);
@@ -215,7 +217,7 @@ static int save_node(const struct options *options, struct node *node, struct st
 	}
 	if (options->verbose)
 		print_saved(options->file, state);
-	return cpus_empty(&missing) ? status : SOME_FAILED;
+	return msr_safe_cpus_empty(&missing) ? status : SOME_FAILED;
 }
 
 int save(const struct options *options)
@@ -232,7 +234,7 @@ int save(const struct options *options)
 	if (node_open(&node))
 		return NOTHING_DONE;
 	state.list = node.list;
-	node.list = (struct allowlist){ 0 };
+	node.list = (struct msr_safe_allowlist){ 0 };
 	status = save_node(options, &node, &state);
 	state_free(&state);
 	node_close(&node);

@@ -33,8 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../lib/cpus.h"
-#include "../lib/devices.h"
+#include "../lib/libmsrsafe.h"
 
 /* What a file begins with */
 #define STATE_MAGIC "msrsave-format "
@@ -60,8 +59,8 @@ struct state {
 	char version[64]; /* of the msrsave that saved it */
 	char host[65];
 	char time[32]; /* UTC, ISO 8601 */
-	struct cpus cpus;
-	struct allowlist list;
+	struct msr_safe_cpus cpus;
+	struct msr_safe_allowlist list;
 	struct state_value *values;
 	size_t count;
 };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/allowlist.h"
 #include "../lib/array.h"
 #include "state.h"
 
@@ -31,7 +32,7 @@ uint32_t state_crc32(const char *bytes, size_t len)
 
 void state_free(struct state *state)
 {
-	allowlist_free(&state->list);
+	msr_safe_allowlist_free(&state->list);
 	free(state->values);
 	*state = (struct state){ 0 };
 }
@@ -79,7 +80,7 @@ static void write_state(FILE *stream, const struct state *state)
 			     "# Registers as they were; to restore them: msrsave --restore FILE\n"
 			     "version %s\nhost %s\ntime %s\ncpus ",
 		state->version, state->host, state->time);
-	cpus_print(stream, &state->cpus);
+	msr_safe_cpus_print(stream, &state->cpus);
 	fprintf(stream, "\n\n# The allowlist in force: address, write mask\n");
 	for (i = 0; i < state->list.count; i++)
 		fprintf(stream, "list 0x%08" PRIX32 " 0x%016llX\n", state->list.entries[i].msr,
@@ -192,7 +193,7 @@ static bool read_head(struct reader *reader, struct state *state)
 		      take(reader, "time ") && take_rest(reader, state->time, sizeof(state->time)),
 		      "this should be the time") &&
 	       expect(reader,
-		      take(reader, "cpus ") && cpus_scan(&state->cpus, &reader->at) &&
+		      take(reader, "cpus ") && !msr_safe_cpus_scan(&state->cpus, &reader->at) &&
 			      end_line(reader),
 		      "this should be the CPUs");
 }
@@ -202,16 +203,17 @@ static bool read_list(struct reader *reader, struct state *state)
 	struct msr_allowlist_entry entry;
 
 	while (take(reader, "list ")) {
-		if (!expect(reader, allowlist_parse_entry(&reader->at, &entry) && end_line(reader),
+		if (!expect(reader, msr_safe_parse_entry(&reader->at, &entry) && end_line(reader),
 			    "this should be an address and a write mask"))
 			return false;
 		/* More than the module takes, and few enough to compare each with all */
 		if (!expect(reader, state->list.count < STATE_MAX_LIST, "the list is too long"))
 			return false;
-		if (!expect(reader, !allowlist_find(&state->list, entry.msr),
+		if (!expect(reader, !msr_safe_allowlist_find(&state->list, entry.msr),
 			    "the register is listed twice"))
 			return false;
-		if (!expect(reader, allowlist_add(&state->list, entry.msr, entry.wmask) == 0,
+		if (!expect(reader,
+			    msr_safe_allowlist_add(&state->list, entry.msr, entry.wmask) == 0,
 			    "there is no memory for the list"))
 			return false;
 	}
@@ -242,7 +244,7 @@ struct position {
 };
 
 /* Finds the register of a line in the rest of the list. */
-static bool advance(struct position *position, const struct allowlist *list, uint32_t msr)
+static bool advance(struct position *position, const struct msr_safe_allowlist *list, uint32_t msr)
 {
 	while (position->entry < list->count && list->entries[position->entry].msr != msr) {
 		position->entry++;
@@ -251,10 +253,10 @@ static bool advance(struct position *position, const struct allowlist *list, uin
 	return position->entry < list->count;
 }
 
-static bool all_in(const struct cpus *cpus, unsigned int first, unsigned int last)
+static bool all_in(const struct msr_safe_cpus *cpus, unsigned int first, unsigned int last)
 {
 	for (; first <= last; first++)
-		if (!cpus_has(cpus, first))
+		if (!msr_safe_cpus_has(cpus, first))
 			return false;
 	return true;
 }
@@ -266,15 +268,15 @@ static bool read_value(struct reader *reader, struct state *state, bool absent,
 	uint64_t msr, first, last, mask;
 
 	if (!expect(reader,
-		    parse_hex(&reader->at, 8, &msr) &&
-			    (absent ||
-			     (take(reader, " ") && parse_hex(&reader->at, 16, &read.value))) &&
-			    take(reader, " ") && take_number(reader, CPUS_MAX - 1, &first),
+		    msr_safe_parse_hex(&reader->at, 8, &msr) &&
+			    (absent || (take(reader, " ") &&
+					msr_safe_parse_hex(&reader->at, 16, &read.value))) &&
+			    take(reader, " ") && take_number(reader, MSR_SAFE_CPUS_MAX - 1, &first),
 		    "this should be an address, a value and CPUs"))
 		return false;
 	last = first;
 	if (take(reader, "-") &&
-	    !expect(reader, take_number(reader, CPUS_MAX - 1, &last) && last > first,
+	    !expect(reader, take_number(reader, MSR_SAFE_CPUS_MAX - 1, &last) && last > first,
 		    "this is not a range of CPUs"))
 		return false;
 	if (!expect(reader, *reader->at == '\n', "there is more on the line than should be"))
@@ -340,7 +342,7 @@ static const char *check_frame(const char *text, size_t len)
 	crc_line = text + len - STATE_CRC_LINE_LEN;
 	p = crc_line + strlen(STATE_CRC_KEY);
 	if (crc_line[-1] != '\n' || strncmp(crc_line, STATE_CRC_KEY, strlen(STATE_CRC_KEY)) != 0 ||
-	    !parse_hex(&p, 8, &crc) || *p != '\n')
+	    !msr_safe_parse_hex(&p, 8, &crc) || *p != '\n')
 		return "it is cut short";
 	if (crc != state_crc32(text, crc_line - text))
 		return "it has been altered: its checksum is not right";

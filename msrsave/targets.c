@@ -100,6 +100,7 @@ static ssize_t run(struct targets *targets, int batch, bool (*picked)(const stru
 {
 	struct target *target;
 	size_t count = 0;
+	int err;
 
 	for_each_target(target, targets)
 		if (picked(target))
@@ -109,8 +110,9 @@ static ssize_t run(struct targets *targets, int batch, bool (*picked)(const stru
 				.msr = target->msr,
 				.msrdata = restored(target),
 			};
-	if (batch_run(batch, targets->ops, count)) {
-		node_warn(BATCH_PATH);
+	err = msr_safe_batch(batch, targets->ops, count);
+	if (err) {
+		say_failed(MSR_SAFE_BATCH_PATH, err);
 		return -1;
 	}
 	return count;
@@ -134,16 +136,17 @@ static bool any_field(const struct targets *targets)
 
 /*
  * Writes what differs with a mask, so that what others write to other bits at the same time is
- * not undone. Returns how many, or -1; errno is ENOTTY if the module is too old for it.
+ * not undone. Returns how many, or a negative errno: -ENOTTY if the module is too old for it.
  */
 static ssize_t write_fields(struct targets *targets, int batch)
 {
 	struct msr_op *fields = calloc(targets->count, sizeof(*fields));
 	struct target *target;
 	ssize_t count = 0, i;
+	int err;
 
 	if (!fields)
-		return -1;
+		return -ENOMEM;
 	for_each_target(target, targets)
 		if (differs(target))
 			fields[count++] = (struct msr_op){
@@ -153,12 +156,11 @@ static ssize_t write_fields(struct targets *targets, int batch)
 				.data = target->want,
 				.mask = target->mask,
 			};
-	if (fields_run(batch, fields, count))
-		count = -1;
+	err = msr_safe_ops(batch, fields, count);
 	for (i = 0; i < count; i++)
 		targets->ops[i].err = fields[i].err;
 	free(fields);
-	return count;
+	return err ? err : count;
 }
 
 /* Writes what differs; only the @last time is an error one. Returns how many, or -1. */
@@ -166,15 +168,14 @@ static ssize_t write_differing(struct targets *targets, int batch, bool last)
 {
 	struct msr_batch_op *op = targets->ops;
 	struct target *target;
-	ssize_t count = -1;
+	ssize_t count = -ENOTTY;
 
-	errno = ENOTTY;
 	if (any_field(targets))
 		count = write_fields(targets, batch);
-	if (count < 0 && errno == ENOTTY)
+	if (count == -ENOTTY)
 		count = run(targets, batch, differs, true);
 	else if (count < 0)
-		node_warn(BATCH_PATH);
+		say_failed(MSR_SAFE_BATCH_PATH, count);
 	if (count > 0 && last)
 		for_each_target(target, targets)
 			if (differs(target))

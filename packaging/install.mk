@@ -6,7 +6,9 @@ prefix ?= $(or $(PREFIX),/usr/local)
 bindir ?= $(prefix)/bin
 sbindir ?= $(prefix)/sbin
 libexecdir ?= $(prefix)/libexec
+libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
+pkgconfigdir ?= $(libdir)/pkgconfig
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
 bashcompletiondir ?= $(datadir)/bash-completion/completions
@@ -22,14 +24,16 @@ LISTS_DIR = $(datadir)/msr-safe/allowlists
 LISTS := $(wildcard allowlists/al_??_*)
 MANUALS := $(wildcard man/*.[1-9] msrsave/*.[1-9])
 
-PROGRAMS := build/msrsave build/msr-allowlist build/msr-record
+PROGRAMS := build/msrsave build/msr-allowlist $(TOOLS:%=build/%)
 
 # What goes where: mode, path, file
 place = $(foreach file,$(3),$(1):$(2)/$(notdir $(file)):$(file))
-INSTALLED = $(call place,755,$(bindir),build/msr-allowlist build/msr-record) \
+INSTALLED = $(call place,755,$(bindir),$(filter-out build/msrsave,$(PROGRAMS))) \
 	$(call place,755,$(sbindir),build/msrsave) \
 	$(call place,755,$(libexecdir)/msr-safe,build/install/service) \
 	$(call place,644,$(includedir),$(PUBLIC_HEADERS)) \
+	$(call place,644,$(libdir),$(LIBRARY)) \
+	$(call place,644,$(pkgconfigdir),build/install/libmsrsafe.pc) \
 	$(call place,644,$(LISTS_DIR),$(LISTS)) \
 	$(call place,644,$(LISTS_DIR)/tables,$(wildcard allowlists/tables/*)) \
 	$(foreach page,$(MANUALS),$(call place,644,$(mandir)/man$(subst .,,$(suffix $(page))),$(page))) \
@@ -39,21 +43,35 @@ INSTALLED = $(call place,755,$(bindir),build/msr-allowlist build/msr-record) \
 	$(call place,644,$(sysusersdir),packaging/sysusers/msr-safe.conf) \
 	$(call place,644,$(modprobedir),packaging/modprobe/msr-safe.conf)
 
+# The library is installed by its version, with the links that linkers and loaders look for.
+LIBRARY_FILE := $(SONAME).0.0
+
 # Made anew when the places above have changed, and only then: who installs as root leaves
 # nothing of root's in build/.
 SERVICE := build/install/service build/install/msr-safe.service
-build/install/%: packaging/systemd/%.in always
+define fill-in-places
 	@mkdir -p $(@D)
-	@sed 's|@libexecdir@|$(libexecdir)|; s|@bindir@|$(bindir)|' $< > $@.new
+	@sed 's|@libexecdir@|$(libexecdir)|; s|@bindir@|$(bindir)|; s|@prefix@|$(prefix)|; \
+		s|@libdir@|$(libdir)|; s|@includedir@|$(includedir)|; s|@version@|$(RELEASE)|' $< > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+endef
 
-programs: $(PROGRAMS) $(SERVICE)
+build/install/%: packaging/systemd/%.in always
+	$(fill-in-places)
+
+build/install/%.pc: lib/%.pc.in always
+	$(fill-in-places)
+
+programs: $(PROGRAMS) $(LIBRARY) $(SERVICE) build/install/libmsrsafe.pc
 
 install: programs
 	@set -e; for file in $(INSTALLED); do \
 		set -- $$(echo $$file | tr : ' '); \
 		$(INSTALL) -D -m $$1 $$3 "$(DESTDIR)$$2"; \
 	done
+	@mv "$(DESTDIR)$(libdir)/libmsrsafe.so" "$(DESTDIR)$(libdir)/$(LIBRARY_FILE)"
+	@ln -sf $(LIBRARY_FILE) "$(DESTDIR)$(libdir)/$(SONAME)"
+	@ln -sf $(SONAME) "$(DESTDIR)$(libdir)/libmsrsafe.so"
 	@for list in $(notdir $(LISTS)); do \
 		ln -sf $$list "$(DESTDIR)$(LISTS_DIR)/$$(allowlists/former-name $$list)"; \
 	done
@@ -70,6 +88,7 @@ uninstall:
 	@for list in $(notdir $(LISTS)); do \
 		rm -f "$(DESTDIR)$(LISTS_DIR)/$$(allowlists/former-name $$list)"; \
 	done
+	@rm -f "$(DESTDIR)$(libdir)/$(SONAME)" "$(DESTDIR)$(libdir)/$(LIBRARY_FILE)"
 	@for directory in $(LISTS_DIR)/tables $(LISTS_DIR) $(datadir)/msr-safe $(libexecdir)/msr-safe; do \
 		[ ! -d "$(DESTDIR)$$directory" ] || \
 			rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$directory"; \

@@ -15,9 +15,9 @@ GUEST_TESTS := $(patsubst test/guest/%.c,build/guest/%,$(wildcard test/guest/tes
 DEBUG_TESTS := $(patsubst test/debug/%.c,build/debug/%,$(wildcard test/debug/*/test_*.c))
 
 # The same with sanitizers, for the tests of its command line
-build/unit/msr-allowlist: $(ALLOWLIST_TOOL)
+build/unit/msr-allowlist: $(ALLOWLIST_TOOL) $(LIB)
 	@mkdir -p $(@D)
-	@$(BUILD_ALLOWLIST_TOOL) -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ \
+	@$(BUILD_PROGRAM) -Ilib/shim -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ \
 		$(filter %.c,$^)
 
 # What demo, check and bench build is apart from what the user builds.
@@ -56,35 +56,36 @@ build/unit/test_table: CPPFLAGS += -Ilib/shim
 build/unit/test_table: WRAPPED += calloc
 build/unit/test_cpus: lib/cpus.c
 build/unit/test_cpus: WRAPPED += fopen
-build/unit/test_devices: lib/devices.c lib/node.c
-build/unit/test_devices: WRAPPED += fopen fstat ioctl
+build/unit/test_devices: lib/access.c lib/allowlist.c lib/device.c
+build/unit/test_devices: WRAPPED += open close stat pread pwrite fopen fstat ioctl
+build/unit/test_registers: $(LIB)
 build/unit/test_energy: examples/energy.h
 build/unit/test_power: examples/power.c $(wildcard examples/*.h) test/unit/machine/cpuid.h
 build/unit/test_power: CPPFLAGS += -I. -Itest/unit/machine
 build/unit/test_power: WRAPPED += open fopen ioctl clock_gettime clock_nanosleep
-build/unit/test_options: msrsave/options.c $(LIB)
-build/unit/test_msrsave: $(MSRSAVE)
-build/unit/test_msrsave: WRAPPED += batch_open batch_run fields_run allowlist_read cpus_online \
-	cpufreq_active fsync gethostname nanosleep processor_id_here
+build/unit/test_options: msrsave/options.c $(COMMON) $(LIB)
+build/unit/test_msrsave: $(MSRSAVE) $(LIB)
+build/unit/test_msrsave: WRAPPED += msr_safe_open_batch msr_safe_batch msr_safe_ops msr_safe_allowlist_read msr_safe_cpus_online \
+	cpufreq_active fsync gethostname nanosleep msr_safe_processor_here
 build/unit/test_state: msrsave/state_text.c msrsave/state_file.c $(LIB)
 build/unit/test_state: WRAPPED += fsync read rename write
 build/unit/test_lists build/unit/test_live: CPPFLAGS += -Ilib/shim
-build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c) lib/tables.c $(TABLE)
-build/unit/test_live: $(ALLOWLIST_TOOL)
-build/unit/test_live: WRAPPED += batch_open batch_run allowlist_read allowlist_read_from cpus_online node_check \
-	open processor_id_here write
+build/unit/test_lists: $(addprefix allowlists/msr-allowlist/,lint.c list.c) $(LIB) $(TABLE)
+build/unit/test_live: $(ALLOWLIST_TOOL) $(LIB)
+build/unit/test_live: WRAPPED += msr_safe_open_batch msr_safe_batch msr_safe_allowlist_read msr_safe_cpus_online msr_safe_open \
+	msr_safe_processor_here write
 build/unit/%: test/unit/%.c test/unit/unit.h $(LIB_HEADERS) \
 		$(wildcard msrsave/*.h allowlists/msr-allowlist/*.h)
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS) -D_GNU_SOURCE= $(CFLAGS) $(WARNINGS) -fsanitize=address,undefined \
+	@$(COMPILE) -fsanitize=address,undefined \
 		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter %.c,$^) -lcmocka
 
-GUEST_COMMON := $(wildcard test/guest/[!t]*.[ch]) test/harness.h lib/ring.c lib/ring.h \
+GUEST_COMMON := $(wildcard test/guest/[!t]*.[ch]) test/harness.h build/lib/libmsrsafe.a \
 	$(PUBLIC_HEADERS)
 define build-guest-program
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
-		$(filter %.c,$^) -lcmocka -lpthread
+	@$(COMPILE) $(WRAPPED:%=-Wl,--wrap=%) -o $@ \
+		$(filter %.c %.a,$^) -lcmocka -lpthread
 endef
 
 build/guest/%: test/guest/%.c $(GUEST_COMMON)
@@ -93,10 +94,10 @@ build/guest/%: test/guest/%.c $(GUEST_COMMON)
 build/debug/%: test/debug/%.c $(GUEST_COMMON)
 	$(build-guest-program)
 
-build/bench/bench_sessions: lib/ring.c
-build/bench/%: test/bench/%.c test/bench/bench.h lib/ring.h msr_safe.h
+build/bench/bench_sessions: build/lib/libmsrsafe.a
+build/bench/%: test/bench/%.c test/bench/bench.h $(LIB_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE= -o $@ $(filter %.c,$^) -lpthread
+	@$(COMPILE) -o $@ $(filter %.c %.a,$^) -lpthread
 
 # Where apt has not heard of any packages yet, the fuzzer's library is still missing.
 build/fuzz/fuzz_table: CPPFLAGS += -Ilib/shim -I. -Wl,--wrap=calloc
@@ -107,7 +108,7 @@ build/fuzz/fuzz_%: test/fuzz/fuzz_%.c
 	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
 		clang -fsanitize=fuzzer,address -x c - -o $(@D)/probe 2> /dev/null || \
 		test/vm/need libclang-rt-dev
-	@clang $(CPPFLAGS) -D_GNU_SOURCE -O2 -g -fno-pie -no-pie $(WARNINGS) \
+	@clang $(CPPFLAGS) -I. -D_GNU_SOURCE -DLISTS_DIR='"$(LISTS_DIR)"' -O2 -g -fno-pie -no-pie $(WARNINGS) \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(filter %.c,$^)
 
 build/fuzz/fuzz_devices: $(wildcard test/fuzz/devices/*.[ch]) $(GUEST_COMMON) \

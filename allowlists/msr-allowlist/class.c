@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../lib/devices.h"
-#include "../../lib/node.h"
+#include "../../tools/common/say.h"
 #include "msr-allowlist.h"
 
 static int parse_group(const char *text, unsigned long *gid)
@@ -34,30 +33,32 @@ int find_class(struct options *options)
 	unsigned long gid;
 
 	if (!options->class) {
-		snprintf(options->device, sizeof(options->device), "%s", ALLOWLIST_PATH);
+		snprintf(options->device, sizeof(options->device), "%s", MSR_SAFE_ALLOWLIST_PATH);
 		return 0;
 	}
 	if (parse_group(options->class, &gid)) {
 		warnx("there is no group %s", options->class);
 		return -1;
 	}
-	snprintf(options->device, sizeof(options->device), ALLOWLIST_PATH "_%lu", gid);
+	snprintf(options->device, sizeof(options->device), MSR_SAFE_ALLOWLIST_PATH "_%lu", gid);
 	return 0;
 }
 
 int say_beyond_default(const struct list *list)
 {
-	struct allowlist most;
+	struct msr_safe_allowlist most;
+	struct msr_safe_error error;
 	int count = 0;
 	size_t i;
 
-	if (allowlist_read(&most)) {
-		node_warn(ALLOWLIST_PATH);
+	if (msr_safe_allowlist_read(&most, NULL, &error)) {
+		say_error(&error);
 		return -1;
 	}
 	for (i = 0; i < list->count; i++) {
 		const struct msr_allowlist_entry *entry = &list->entries[i];
-		const struct msr_allowlist_entry *bound = allowlist_find(&most, entry->msr);
+		const struct msr_allowlist_entry *bound =
+			msr_safe_allowlist_find(&most, entry->msr);
 		uint64_t beyond = entry->wmask & ~(bound ? bound->wmask : 0);
 
 		if (!bound)
@@ -69,6 +70,6 @@ int say_beyond_default(const struct list *list)
 			      list->path, list->lines[i], beyond, (uint32_t)entry->msr);
 		count += !bound || beyond;
 	}
-	allowlist_free(&most);
+	msr_safe_allowlist_free(&most);
 	return count;
 }

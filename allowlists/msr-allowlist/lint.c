@@ -36,7 +36,7 @@ uint64_t denied_bits(const struct tables *tables, const struct model *model, uin
 		const struct denial *denial = &tables->denials[i];
 
 		if (!addresses_have(&denial->at, msr) || !(mask & denial->bits) ||
-		    !model_has(model, denial->models))
+		    !msr_safe_model_has(model, denial->models))
 			continue;
 		if (!bits)
 			*reason = denial->reason;
@@ -94,10 +94,10 @@ static const struct reg *named(const struct tables *tables, const struct model *
 	for (i = 0; i < tables->nr_regs; i++) {
 		const struct reg *reg = &tables->regs[i];
 
-		if (!model_has(model, reg->models))
+		if (!msr_safe_model_has(model, reg->models))
 			continue;
 		for (*msr = reg->at.first; *msr <= reg->at.last; *msr += reg->at.step) {
-			reg_name(reg, *msr, other);
+			msr_safe_reg_name(reg, *msr, other);
 			if (strcmp(name, other) == 0)
 				return reg;
 		}
@@ -115,13 +115,13 @@ static bool lint_name(const struct tables *tables, const struct model *model,
 	if (!commented_name(list, entry, name))
 		return false;
 	/* One register has several names, by models. */
-	while ((reg = tables_reg(tables, NULL, entry->msr, reg))) {
+	while ((reg = msr_safe_tables_reg(tables, NULL, entry->msr, reg))) {
 		char this[REG_NAME_SIZE];
 
-		reg_name(reg, entry->msr, this);
+		msr_safe_reg_name(reg, entry->msr, this);
 		if (strcmp(name, this) == 0)
 			return false;
-		if (!*right || (model && model_has(model, reg->models)))
+		if (!*right || (model && msr_safe_model_has(model, reg->models)))
 			strcpy(right, this);
 	}
 	if (named(tables, model, name, &msr))
@@ -156,9 +156,9 @@ static bool lint_bits(const struct tables *tables, const struct model *model,
 	uint64_t safe = 0, unsafe;
 	char name[REG_NAME_SIZE];
 
-	while ((reg = tables_reg(tables, model, entry->msr, reg))) {
+	while ((reg = msr_safe_tables_reg(tables, model, entry->msr, reg))) {
 		safe |= reg->on | reg->site;
-		reg_name(reg, entry->msr, name);
+		msr_safe_reg_name(reg, entry->msr, name);
 	}
 	unsafe = entry->wmask & ~safe & ~denied;
 	if (!unsafe)
@@ -190,7 +190,7 @@ static bool warn_of_partial_mask(const struct tables *tables, const struct model
 	const struct reg *reg = NULL;
 	uint64_t bits = denied_bits(tables, model, entry->msr, UINT64_MAX, &reason);
 
-	while ((reg = tables_reg(tables, model, entry->msr, reg))) {
+	while ((reg = msr_safe_tables_reg(tables, model, entry->msr, reg))) {
 		bits |= reg->on | reg->site;
 		if (!writers)
 			writers = other_writers(reg);
@@ -221,12 +221,12 @@ struct findings lint(const struct tables *tables, const struct model *model,
 			say(list, entry, "bits 0x%" PRIX64 " must not be writable: %s", denied,
 			    reason);
 		}
-		if (tables_reg(tables, model, entry->msr, NULL)) {
+		if (msr_safe_tables_reg(tables, model, entry->msr, NULL)) {
 			findings.others += lint_bits(tables, model, list, entry, denied);
 		} else if (!denied) {
 			findings.others++;
 			say(list, entry,
-			    tables_reg(tables, NULL, entry->msr, NULL) ?
+			    msr_safe_tables_reg(tables, NULL, entry->msr, NULL) ?
 				    "a register of other models, not known of this one" :
 				    "not a register that is known");
 		}

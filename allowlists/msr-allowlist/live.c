@@ -13,22 +13,19 @@
 #include <unistd.h>
 
 #include "../../lib/array.h"
-#include "../../lib/cpus.h"
-#include "../../lib/devices.h"
-#include "../../lib/node.h"
+#include "../../tools/common/say.h"
 #include "lint.h"
 #include "msr-allowlist.h"
 
 /* The whole list in one write: each write is a list of its own. */
 static int write_list(const struct list *list, const char *device)
 {
-	int fd = open(device, O_WRONLY | O_CLOEXEC);
+	struct msr_safe_error error;
+	int fd = msr_safe_open(device, O_WRONLY, &error);
 	ssize_t written;
 
-	if (fd < 0 || node_check(fd, ALLOWLIST_NAME)) {
-		node_warn(device);
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0) {
+		say_error(&error);
 		return -1;
 	}
 	written = write(fd, list->text, list->size);
@@ -42,12 +39,13 @@ static int write_list(const struct list *list, const char *device)
 
 static int read_back(const struct list *list, const char *device)
 {
-	struct allowlist in_force;
+	struct msr_safe_allowlist in_force;
+	struct msr_safe_error error;
 	size_t i;
 	bool same;
 
-	if (allowlist_read_from(&in_force, device)) {
-		node_warn(device);
+	if (msr_safe_allowlist_read(&in_force, device, &error)) {
+		say_error(&error);
 		return -1;
 	}
 	same = in_force.count == list->count;
@@ -56,7 +54,7 @@ static int read_back(const struct list *list, const char *device)
 		       in_force.entries[i].wmask == list->entries[i].wmask;
 	if (!same)
 		warnx("%s: what is in force is not %s", device, list->path);
-	allowlist_free(&in_force);
+	msr_safe_allowlist_free(&in_force);
 	return same ? 0 : -1;
 }
 
@@ -104,7 +102,7 @@ int command_load(const struct options *options)
 }
 
 static int show(const struct options *options, const struct processor *processor,
-		const struct allowlist *list)
+		const struct msr_safe_allowlist *list)
 {
 	size_t i;
 
@@ -126,10 +124,10 @@ static size_t make_questions(const struct tables *tables, const struct model *mo
 
 	*ops = NULL;
 	for (reg = tables->regs; reg < tables->regs + tables->nr_regs; reg++) {
-		if (!model_has(model, reg->models))
+		if (!msr_safe_model_has(model, reg->models))
 			continue;
 		for (msr = reg->at.first; msr <= reg->at.last; msr += reg->at.step) {
-			if (tables_reg(tables, model, msr, NULL) != reg)
+			if (msr_safe_tables_reg(tables, model, msr, NULL) != reg)
 				continue;
 			*ops = array_with_room(*ops, count, sizeof(**ops));
 			if (!*ops)
@@ -151,24 +149,25 @@ static size_t make_questions(const struct tables *tables, const struct model *mo
 static int show_by_batch(const struct options *options, const struct processor *processor)
 {
 	struct msr_batch_op *ops;
-	struct cpus online;
+	struct msr_safe_cpus online;
 	size_t count, i, listed = 0;
-	unsigned int cpu;
+	struct msr_safe_error error;
 	int fd, ret;
 
-	fd = batch_open();
+	fd = msr_safe_open_batch(&error);
 	if (fd < 0) {
-		node_warn(BATCH_PATH);
+		say_error(&error);
 		return NOT_GOOD;
 	}
-	if (cpus_online(&online))
-		err(NOT_GOOD, "the CPUs on line");
-	for (cpu = 0; !cpus_has(&online, cpu);)
-		cpu++;
-	count = make_questions(&options->tables, processor->known, cpu, &ops);
-	ret = batch_run(fd, ops, count);
+	if (online_cpus(&online)) {
+		close(fd);
+		return NOT_GOOD;
+	}
+	count = make_questions(&options->tables, processor->known, msr_safe_cpus_next(&online, 0),
+			       &ops);
+	ret = msr_safe_batch(fd, ops, count);
 	if (ret)
-		node_warn(BATCH_PATH);
+		say_failed(MSR_SAFE_BATCH_PATH, ret);
 	close(fd);
 	for (i = 0; !ret && i < count; i++) {
 		if (ops[i].err == -EACCES)
@@ -187,71 +186,74 @@ static int show_by_batch(const struct options *options, const struct processor *
 int command_show(const struct options *options)
 {
 	struct processor processor;
-	struct allowlist list;
+	struct msr_safe_allowlist list;
+	struct msr_safe_error error;
 	int status;
 
 	if (!processor_for(options, NULL, &processor))
 		return USAGE;
-	if (allowlist_read_from(&list, options->device) == 0) {
+	if (msr_safe_allowlist_read(&list, options->device, &error) == 0) {
 		status = show(options, &processor, &list);
-		allowlist_free(&list);
+		msr_safe_allowlist_free(&list);
 		return status;
 	}
-	if (errno == EACCES && !options->class)
+	if (error.code == -EACCES && !options->class)
 		return show_by_batch(options, &processor);
-	node_warn(options->device);
+	say_error(&error);
 	return NOT_GOOD;
 }
 
 /* The list in force, and a read of each of its registers on each CPU */
 struct probe {
-	struct allowlist list;
-	struct cpus online;
+	struct msr_safe_allowlist list;
+	struct msr_safe_cpus online;
 	unsigned int nr_cpus;
 	struct msr_batch_op *ops; /* all CPUs of a register, then those of the next */
 };
 
 static int probe_read(struct probe *probe)
 {
+	struct msr_safe_error error;
 	struct msr_batch_op *op;
 	unsigned int cpu;
 	size_t i;
 	int fd, ret;
 
 	/* Opened first: it then serves no list that is newer than the one read. */
-	fd = batch_open();
+	fd = msr_safe_open_batch(&error);
 	if (fd < 0) {
-		node_warn(BATCH_PATH);
+		say_error(&error);
 		return -1;
 	}
-	if (allowlist_read(&probe->list)) {
-		node_warn(ALLOWLIST_PATH);
+	if (msr_safe_allowlist_read(&probe->list, NULL, &error)) {
+		say_error(&error);
 		close(fd);
 		return -1;
 	}
-	if (cpus_online(&probe->online))
-		err(NOT_GOOD, "the CPUs on line");
-	probe->nr_cpus = cpus_count(&probe->online);
+	if (online_cpus(&probe->online)) {
+		close(fd);
+		return -1;
+	}
+	probe->nr_cpus = msr_safe_cpus_count(&probe->online);
 	op = calloc(probe->list.count * probe->nr_cpus + 1, sizeof(*op));
 	if (!op)
 		err(NOT_GOOD, "probe");
 	probe->ops = op;
 	for (i = 0; i < probe->list.count; i++)
-		for_each_cpu_of(cpu, &probe->online)
-			*op++ = (struct msr_batch_op){
-				.cpu = cpu,
-				.isrdmsr = 1,
-				.msr = probe->list.entries[i].msr,
-			};
-	ret = batch_run(fd, probe->ops, op - probe->ops);
+		msr_safe_for_each_cpu(cpu, &probe->online) *op++ = (struct msr_batch_op){
+			.cpu = cpu,
+			.isrdmsr = 1,
+			.msr = probe->list.entries[i].msr,
+		};
+	ret = msr_safe_batch(fd, probe->ops, op - probe->ops);
 	if (ret)
-		node_warn(BATCH_PATH);
+		say_failed(MSR_SAFE_BATCH_PATH, ret);
 	close(fd);
 	return ret;
 }
 
 /* The CPUs that lack the register; -1 if it could not be read for another reason. */
-static int lacking(const struct probe *probe, size_t i, struct cpus *cpus)
+static int lacking(const struct probe *probe, size_t i, struct msr_safe_cpus *cpus)
 {
 	const struct msr_batch_op *op = &probe->ops[i * probe->nr_cpus];
 	const struct msr_batch_op *end = op + probe->nr_cpus;
@@ -260,7 +262,7 @@ static int lacking(const struct probe *probe, size_t i, struct cpus *cpus)
 	memset(cpus, 0, sizeof(*cpus));
 	for (; op < end; op++) {
 		if (op->err == -EIO) {
-			cpus_add(cpus, op->cpu);
+			msr_safe_cpus_add(cpus, op->cpu);
 		} else if (op->err) {
 			warnx("0x%08X, CPU %u: %s", op->msr, op->cpu, strerror(-op->err));
 			ret = -1;
@@ -270,16 +272,16 @@ static int lacking(const struct probe *probe, size_t i, struct cpus *cpus)
 }
 
 static void print_lacking(FILE *stream, const struct options *options, const struct model *model,
-			  uint32_t msr, const struct cpus *cpus)
+			  uint32_t msr, const struct msr_safe_cpus *cpus)
 {
 	const struct reg *reg = reg_like(options, model, msr);
 	char name[REG_NAME_SIZE] = "";
 
 	if (reg)
-		reg_name(reg, msr, name);
+		msr_safe_reg_name(reg, msr, name);
 	fprintf(stream, "0x%08" PRIX32 " %s%snot on CPU%s ", msr, name, reg ? ": " : "",
-		cpus_count(cpus) == 1 ? "" : "s");
-	cpus_print(stream, cpus);
+		msr_safe_cpus_count(cpus) == 1 ? "" : "s");
+	msr_safe_cpus_print(stream, cpus);
 	fputc('\n', stream);
 }
 
@@ -291,18 +293,18 @@ static int report(const struct options *options, const struct model *model,
 
 	for (i = 0; i < probe->list.count; i++) {
 		const struct msr_allowlist_entry *entry = &probe->list.entries[i];
-		struct cpus cpus;
+		struct msr_safe_cpus cpus;
 
 		if (lacking(probe, i, &cpus))
 			status = NOT_GOOD;
-		if (!cpus_empty(&cpus)) {
+		if (!msr_safe_cpus_empty(&cpus)) {
 			print_lacking(options->prune ? stderr : stdout, options, model, entry->msr,
 				      &cpus);
 			if (!options->prune)
 				status = NOT_GOOD;
 		}
 		/* What some CPUs have stays. */
-		if (options->prune && cpus_count(&cpus) < probe->nr_cpus)
+		if (options->prune && msr_safe_cpus_count(&cpus) < probe->nr_cpus)
 			print_entry(options, model, "", entry->msr, entry->wmask);
 	}
 	return status;
@@ -321,7 +323,7 @@ int command_probe(const struct options *options)
 		err(NOT_GOOD, "probe");
 	if (probe_read(probe) == 0)
 		status = report(options, processor.known, probe);
-	allowlist_free(&probe->list);
+	msr_safe_allowlist_free(&probe->list);
 	free(probe->ops);
 	free(probe);
 	return status;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../../lib/version.h"
+#include "../../tools/common/say.h"
 #include "msr-allowlist.h"
 
 #ifndef LISTS_DIR
@@ -78,7 +79,7 @@ static int run_for_client(const struct command *command, struct options *options
 	const struct client *client;
 
 	if (options->client) {
-		client = tables_client(&options->tables, options->client);
+		client = msr_safe_tables_client(&options->tables, options->client);
 		if (!client)
 			return wrong_usage(
 				"there is no such client; msr-allowlist list prints all: ",
@@ -92,6 +93,7 @@ static int run(const struct command *command, struct options *options)
 {
 	/* Of the two that are compared, one is the list of the class. */
 	int fewer = options->class && command->run == command_diff;
+	struct msr_safe_error error;
 	int status;
 
 	if (options->class && command->run != command_load && command->run != command_show &&
@@ -115,13 +117,15 @@ static int run(const struct command *command, struct options *options)
 		return wrong_usage("--prune is for probe", "");
 	if (find_class(options))
 		return USAGE;
-	if (tables_read(&options->tables, options->lists)) {
+	if (msr_safe_tables_read(&options->tables, options->lists, &error) ||
+	    msr_safe_tables_read_rules(&options->tables, options->lists, &error)) {
+		say_error(&error);
 		warnx("the lists are not there: install msr-safe, or name their directory with --lists "
 		      "(allowlists in the source tree)");
 		return NOT_GOOD;
 	}
 	status = run_for_client(command, options);
-	tables_free(&options->tables);
+	msr_safe_tables_free(&options->tables);
 	return status;
 }
 

@@ -12,18 +12,18 @@ struct processor processor_of(const struct tables *tables, struct processor_id i
 	struct processor processor = {
 		.family = id.family,
 		.model = id.model,
-		.known = tables_model(tables, id.family, id.model),
+		.known = msr_safe_tables_model(tables, id.family, id.model),
 	};
 
 	/* Families and models are the makers' own: another maker's may have the same. */
-	if (processor.known && !model_has(processor.known, id.maker))
+	if (processor.known && !msr_safe_model_has(processor.known, id.maker))
 		processor.known = NULL;
 	return processor;
 }
 
 struct processor processor_here(const struct tables *tables)
 {
-	return processor_of(tables, processor_id_here());
+	return processor_of(tables, msr_safe_processor_here());
 }
 
 /* Reads one or two hexadecimal digits, and moves *@text past them. Returns how many. */
@@ -56,7 +56,7 @@ bool processor_named(const struct tables *tables, const char *name, struct proce
 	name += *name == '_';
 	if (take_digits(&name, &processor->model) == 0 || (*name && *name != '-' && *name != '.'))
 		return false;
-	processor->known = tables_model(tables, processor->family, processor->model);
+	processor->known = msr_safe_tables_model(tables, processor->family, processor->model);
 	return true;
 }
 

@@ -18,9 +18,9 @@ int wrong_usage(const char *why, const char *what)
 
 const struct reg *reg_like(const struct options *options, const struct model *model, uint32_t msr)
 {
-	const struct reg *reg = tables_reg(&options->tables, model, msr, NULL);
+	const struct reg *reg = msr_safe_tables_reg(&options->tables, model, msr, NULL);
 
-	return reg ? reg : tables_reg(&options->tables, NULL, msr, NULL);
+	return reg ? reg : msr_safe_tables_reg(&options->tables, NULL, msr, NULL);
 }
 
 void print_entry(const struct options *options, const struct model *model, const char *before,
@@ -31,7 +31,7 @@ void print_entry(const struct options *options, const struct model *model, const
 
 	printf("%s0x%08" PRIX32 " 0x%016" PRIX64, before, msr, mask);
 	if (reg) {
-		reg_name(reg, msr, name);
+		msr_safe_reg_name(reg, msr, name);
 		printf(" # %-27s %-7s  %s", name, reg->scope, reg->what);
 	}
 	putchar('\n');
@@ -58,7 +58,7 @@ bool is_of_model(const struct options *options, const struct processor *processo
 	if (!list_names_model(list, &family, &model) || processor->family == 0 ||
 	    (family == processor->family && model == processor->model))
 		return true;
-	named = tables_model(&options->tables, family, model);
+	named = msr_safe_tables_model(&options->tables, family, model);
 	warnx("%s: it is a list for family %02Xh, model %02Xh%s%s, and this is family %02Xh, "
 	      "model %02Xh%s%s",
 	      list->path, family, model, named ? ", " : "", named ? named->name : "",

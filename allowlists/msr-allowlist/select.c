@@ -33,7 +33,8 @@ static bool by_numbers(const struct options *options, const char *family, const 
 		wrong_usage("not a model: ", model);
 		return false;
 	}
-	processor->known = tables_model(&options->tables, processor->family, processor->model);
+	processor->known =
+		msr_safe_tables_model(&options->tables, processor->family, processor->model);
 	return true;
 }
 
@@ -183,7 +184,7 @@ static void print_line(const struct options *options, const struct model *model,
 	uint32_t msr;
 
 	if (sscanf(line + 2 * commented, "0x%8" SCNx32 " %" SCNx64, &msr, &mask) == 2)
-		reg = tables_decided(&options->tables, model, msr, options->with);
+		reg = msr_safe_tables_decided(&options->tables, model, msr, options->with);
 	if (!reg || (commented && (mask & ~reg->site)))
 		fputs(line, stdout);
 	else if (commented && mask == reg->site)

@@ -12,7 +12,7 @@
 
 #include <slurm/slurm.h>
 
-#include "../../lib/cpus.h"
+#include "../../lib/libmsrsafe.h"
 #include "job_cpus.h"
 
 /* A CPU, and the first CPUs of its package and its core */
@@ -37,7 +37,7 @@ static int compare(const void *a, const void *b)
 static bool read_first(unsigned int cpu, const char *name, unsigned int *first)
 {
 	char path[96], line[4096];
-	struct cpus set;
+	struct msr_safe_cpus set;
 	FILE *file;
 	bool good;
 
@@ -50,18 +50,19 @@ static bool read_first(unsigned int cpu, const char *name, unsigned int *first)
 	if (!good)
 		return false;
 	line[strcspn(line, "\n")] = '\0';
-	if (!cpus_parse(&set, line))
+	if (msr_safe_cpus_parse(&set, line))
 		return false;
-	*first = cpus_from(&set, 0);
+	*first = msr_safe_cpus_next(&set, 0);
 	return true;
 }
 
 /* All CPUs by place. Returns their number; 0 if the kernel does not say. */
-static unsigned int read_places(struct place *places, const struct cpus *online)
+static unsigned int read_places(struct place *places, const struct msr_safe_cpus *online)
 {
 	unsigned int count = 0, cpu;
 
-	for_each_cpu_of(cpu, online) {
+	msr_safe_for_each_cpu(cpu, online)
+	{
 		struct place *place = &places[count++];
 
 		place->cpu = cpu;
@@ -98,7 +99,7 @@ static bool ask_slurm(uint32_t job, char *list, size_t size)
 	return found && *list;
 }
 
-static char *print(const struct cpus *set)
+static char *print(const struct msr_safe_cpus *set)
 {
 	char *text = NULL;
 	size_t size;
@@ -106,32 +107,33 @@ static char *print(const struct cpus *set)
 
 	if (!stream)
 		return NULL;
-	cpus_print(stream, set);
+	msr_safe_cpus_print(stream, set);
 	return fclose(stream) ? NULL : text;
 }
 
 char *job_cpus(uint32_t job, const char **why)
 {
-	struct cpus by_place, online, found = { 0 };
+	struct msr_safe_cpus by_place, online, found = { 0 };
 	struct place *places = NULL;
 	char list[16384] = "";
 	unsigned int count, nr;
 	char *text = NULL;
 
 	*why = "Slurm does not say which CPUs the job has";
-	if (!ask_slurm(job, list, sizeof(list)) || !cpus_parse(&by_place, list))
+	if (!ask_slurm(job, list, sizeof(list)) || msr_safe_cpus_parse(&by_place, list))
 		return NULL;
 	*why = "the kernel does not say where its CPUs are";
-	if (cpus_online(&online))
+	if (msr_safe_cpus_online(&online))
 		return NULL;
-	places = calloc(cpus_count(&online) + 1, sizeof(*places));
+	places = calloc(msr_safe_cpus_count(&online) + 1, sizeof(*places));
 	count = places ? read_places(places, &online) : 0;
-	for_each_cpu_of(nr, &by_place) {
+	msr_safe_for_each_cpu(nr, &by_place)
+	{
 		if (nr >= count) {
 			count = 0;
 			break;
 		}
-		cpus_add(&found, places[nr].cpu);
+		msr_safe_cpus_add(&found, places[nr].cpu);
 	}
 	if (count)
 		text = print(&found);

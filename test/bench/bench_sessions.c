@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "../../lib/ring.h"
+#include "../../lib/libmsrsafe.h"
 #include "../../msr_safe.h"
 #include "bench.h"
 

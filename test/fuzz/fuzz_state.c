@@ -28,15 +28,15 @@ static void check_values(const struct state *state)
 	const struct msr_allowlist_entry *entry, *last = NULL;
 	size_t i;
 
-	need(!cpus_empty(&state->cpus), "there are CPUs");
+	need(!msr_safe_cpus_empty(&state->cpus), "there are CPUs");
 	need(state->count <= STATE_MAX_VALUES, "the bound of values");
 	for (i = 0; i < state->count; i++) {
 		value = &state->values[i];
-		entry = allowlist_find(&state->list, value->msr);
+		entry = msr_safe_allowlist_find(&state->list, value->msr);
 		need(entry && entry->wmask, "the register can be written");
 		need(!(value->value & ~entry->wmask), "the value is within the mask");
 		need(!value->absent || !value->value, "what is absent has no value");
-		need(cpus_has(&state->cpus, value->cpu), "the CPU is one of those saved");
+		need(msr_safe_cpus_has(&state->cpus, value->cpu), "the CPU is one of those saved");
 		need(!last || entry >= last, "registers are in the order of the list");
 		need(!before || entry > last || value->cpu > before->cpu, "CPUs ascend");
 		before = value;

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 
-#include "../../lib/ring.h"
+#include "../../lib/libmsrsafe.h"
 #include "guest.h"
 #include "sessions.h"
 

@@ -4,7 +4,7 @@
  */
 
 #include "unit.h"
-#include "../../lib/cpus.h"
+#include "../../lib/libmsrsafe.h"
 
 /* What the kernel says is on line; no file if there is none. */
 static const char *online;
@@ -21,14 +21,30 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 	return fmemopen((char *)online, strlen(online), "r");
 }
 
-static char *printed(const struct cpus *set)
+/* As long as is said, also where there is no room for it */
+static void check_format(const struct msr_safe_cpus *set, const char *expected)
+{
+	size_t len = strlen(expected), size;
+	char text[64];
+
+	assert_int_equal(msr_safe_cpus_format(set, NULL, 0), len);
+	for (size = 1; size <= sizeof(text); size++) {
+		memset(text, 'x', sizeof(text));
+		assert_int_equal(msr_safe_cpus_format(set, text, size), len);
+		assert_int_equal(strlen(text), len < size ? len : size - 1);
+		assert_memory_equal(text, expected, strlen(text));
+	}
+}
+
+static char *printed(const struct msr_safe_cpus *set)
 {
 	static char text[4096];
 	FILE *stream = fmemopen(text, sizeof(text), "w");
 
 	memset(text, 0, sizeof(text));
-	cpus_print(stream, set);
+	msr_safe_cpus_print(stream, set);
 	fclose(stream);
+	check_format(set, text);
 	return text;
 }
 
@@ -42,11 +58,11 @@ TEST(a_list_is_read_as_taskset_takes_it, NULL, NULL)
 		{ "0-65535", "0-65535" }, { "65534-65535:2", "65534" }, { "007", "7" },
 	};
 	/* clang-format on */
-	struct cpus set;
+	struct msr_safe_cpus set;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(lists); i++) {
-		assert_true(cpus_parse(&set, lists[i][0]));
+		assert_int_equal(msr_safe_cpus_parse(&set, lists[i][0]), 0);
 		assert_string_equal(printed(&set), lists[i][1]);
 	}
 }
@@ -83,57 +99,53 @@ TEST(what_is_not_a_list_is_refused, NULL, NULL)
 		"all",
 		"0-65535,0-65535,0-65535,0-65535,0", /* no set needs that much */
 	};
-	struct cpus set;
+	struct msr_safe_cpus set;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(lists); i++)
-		if (cpus_parse(&set, lists[i]))
+		if (!msr_safe_cpus_parse(&set, lists[i]))
 			fail_msg("\"%s\" is taken", lists[i]);
 }
 
 TEST(the_cpus_of_a_set_are_gone_through_in_order, NULL, NULL)
 {
 	static const unsigned int expected[] = { 0, 63, 64, 200, 65535 };
-	struct cpus set = { 0 };
+	struct msr_safe_cpus set = { 0 };
 	unsigned int cpu;
 	size_t i;
 
-	assert_true(cpus_empty(&set));
+	assert_true(msr_safe_cpus_empty(&set));
 	for (i = ARRAY_SIZE(expected); i-- > 0;)
-		cpus_add(&set, expected[i]);
-	assert_false(cpus_empty(&set));
-	assert_int_equal(cpus_count(&set), ARRAY_SIZE(expected));
+		msr_safe_cpus_add(&set, expected[i]);
+	assert_false(msr_safe_cpus_empty(&set));
+	assert_int_equal(msr_safe_cpus_count(&set), ARRAY_SIZE(expected));
 	i = 0;
-	for_each_cpu_of(cpu, &set)
-		assert_int_equal(cpu, expected[i++]);
+	msr_safe_for_each_cpu(cpu, &set) assert_int_equal(cpu, expected[i++]);
 	assert_int_equal(i, ARRAY_SIZE(expected));
-	assert_false(cpus_has(&set, 1));
+	assert_false(msr_safe_cpus_has(&set, 1));
 }
 
 TEST(sets_meet_and_differ, NULL, NULL)
 {
-	struct cpus a, b, result;
+	struct msr_safe_cpus a, b, result;
 
-	assert_true(cpus_parse(&a, "0-70"));
-	assert_true(cpus_parse(&b, "2,64-100"));
-	result = cpus_both(&a, &b);
+	assert_int_equal(msr_safe_cpus_parse(&a, "0-70"), 0);
+	assert_int_equal(msr_safe_cpus_parse(&b, "2,64-100"), 0);
+	result = msr_safe_cpus_intersect(&a, &b);
 	assert_string_equal(printed(&result), "2,64-70");
-	result = cpus_without(&a, &b);
+	result = msr_safe_cpus_subtract(&a, &b);
 	assert_string_equal(printed(&result), "0-1,3-63");
 }
 
 TEST(the_cpus_on_line_are_those_that_the_kernel_says, NULL, NULL)
 {
-	struct cpus set;
+	struct msr_safe_cpus set;
 
 	online = "0-3,6,8-9\n";
-	assert_int_equal(cpus_online(&set), 0);
+	assert_int_equal(msr_safe_cpus_online(&set), 0);
 	assert_string_equal(printed(&set), "0-3,6,8-9");
 	online = "garbage\n";
-	errno = 0;
-	assert_int_equal(cpus_online(&set), -1);
-	assert_int_equal(errno, EPROTO);
+	assert_int_equal(msr_safe_cpus_online(&set), -EPROTO);
 	online = NULL;
-	assert_int_equal(cpus_online(&set), -1);
-	assert_int_equal(errno, ENOENT);
+	assert_int_equal(msr_safe_cpus_online(&set), -ENOENT);
 }

@@ -4,13 +4,14 @@
  * length, with the module's answers made up here.
  */
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "unit.h"
 #include "../../msr_version.h"
-#include "../../lib/devices.h"
+#include "../../lib/libmsrsafe.h"
 
 /* What reading the allowlist device gives */
 static const char *content;
@@ -19,6 +20,7 @@ static FILE *failing;
 /* The node of it, and what /proc/devices says; most streams made up here have no descriptor. */
 static mode_t node_mode;
 static dev_t node_number;
+static gid_t node_group;
 static const char majors[] = "Character devices:\n  1 mem\n240 msr_batch\n241 msr_allowlist\n"
 			     "242 msr_safe\n\nBlock devices:\n  7 loop\n";
 
@@ -34,6 +36,70 @@ static void be_a_device(void)
 {
 	node_mode = S_IFCHR | 0600;
 	node_number = makedev(241, 0);
+}
+
+/* What open() gives, and what it was called with */
+static struct {
+	int error;
+	const char *path;
+	int flags;
+	unsigned int closed;
+} node_open;
+
+int __wrap_open(const char *path, int flags);
+int __wrap_open(const char *path, int flags)
+{
+	node_open.path = path;
+	node_open.flags = flags;
+	errno = node_open.error;
+	return node_open.error ? -1 : 7;
+}
+
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	assert_int_equal(fd, 7);
+	node_open.closed++;
+	return 0;
+}
+
+int __wrap_stat(const char *path, struct stat *node);
+int __wrap_stat(const char *path, struct stat *node)
+{
+	(void)path;
+	*node = (struct stat){ .st_gid = node_group };
+	return 0;
+}
+
+/* A register, as the node of a CPU reads and writes it */
+static uint64_t held;
+static int access_error;
+static ssize_t access_size;
+
+ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t size, off_t at)
+{
+	assert_int_equal(fd, 7);
+	assert_int_equal(size, 8);
+	assert_int_equal(at, 0xC0000103);
+	errno = access_error;
+	if (access_error)
+		return -1;
+	memcpy(to, &held, sizeof(held));
+	return access_size;
+}
+
+ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *from, size_t size, off_t at)
+{
+	assert_int_equal(fd, 7);
+	assert_int_equal(size, 8);
+	assert_int_equal(at, 0xC0000103);
+	errno = access_error;
+	if (access_error)
+		return -1;
+	memcpy(&held, from, sizeof(held));
+	return access_size;
 }
 
 FILE *__wrap_fopen(const char *path, const char *mode);
@@ -108,51 +174,53 @@ static int reset(void **state)
 {
 	(void)state;
 	memset(&module, 0, sizeof(module));
+	memset(&node_open, 0, sizeof(node_open));
+	access_error = 0;
 	module.most = MSR_BATCH_MAX_OPS;
 	return 0;
 }
 
 TEST(what_is_no_device_of_the_module_is_no_list, NULL, NULL)
 {
-	struct allowlist list;
+	struct msr_safe_allowlist list;
+	struct msr_safe_error error;
 
 	content = "0x00000010 0x0000000000000000\n";
 	be_a_device();
 	node_mode = S_IFREG | 0644;
-	assert_int_equal(allowlist_read(&list), -1);
-	assert_int_equal(errno, ENODEV);
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), -ENODEV);
 	assert_int_equal(list.count, 0);
 	be_a_device();
 	node_number = makedev(240, 0); /* of its batch device */
-	assert_int_equal(allowlist_read(&list), -1);
-	assert_int_equal(errno, ENODEV);
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), -ENODEV);
 	be_a_device();
-	assert_int_equal(allowlist_read(&list), 0);
-	allowlist_free(&list);
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), 0);
+	msr_safe_allowlist_free(&list);
 }
 
 TEST(the_list_in_force_is_read, NULL, NULL)
 {
-	struct allowlist list;
+	struct msr_safe_allowlist list;
+	struct msr_safe_error error;
 
 	be_a_device();
 	content = "# MSR      Write mask\n"
 		  "0x00000010 0x0000000000000000\n"
 		  "0xC0000103 0xFEDCBA9876543210\n"
 		  "0x00000199 0x000000000000FFFF\n";
-	assert_int_equal(allowlist_read(&list), 0);
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), 0);
 	assert_int_equal(list.count, 3);
 	assert_int_equal(list.entries[0].msr, 0x10);
 	assert_int_equal(list.entries[0].wmask, 0);
 	assert_int_equal(list.entries[1].msr, 0xC0000103);
 	assert_int_equal(list.entries[1].wmask, 0xFEDCBA9876543210);
-	assert_ptr_equal(allowlist_find(&list, 0x199), &list.entries[2]);
-	assert_null(allowlist_find(&list, 0x11));
-	allowlist_free(&list);
+	assert_ptr_equal(msr_safe_allowlist_find(&list, 0x199), &list.entries[2]);
+	assert_null(msr_safe_allowlist_find(&list, 0x11));
+	msr_safe_allowlist_free(&list);
 	assert_int_equal(list.count, 0);
 
 	content = "# MSR      Write mask\n";
-	assert_int_equal(allowlist_read(&list), 0);
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), 0);
 	assert_int_equal(list.count, 0);
 }
 
@@ -173,14 +241,13 @@ static ssize_t one_line(void *cookie, char *buf, size_t size)
 
 TEST(a_list_that_cannot_be_read_to_its_end_is_an_error, NULL, NULL)
 {
-	struct allowlist list;
+	struct msr_safe_allowlist list;
+	struct msr_safe_error error;
 	int turn = 0;
 
 	be_a_device();
 	failing = fopencookie(&turn, "r", (cookie_io_functions_t){ .read = one_line });
-	errno = 0;
-	assert_int_equal(allowlist_read(&list), -1);
-	assert_int_equal(errno, EIO);
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), -EIO);
 	assert_int_equal(list.count, 0);
 	failing = NULL;
 }
@@ -198,21 +265,23 @@ TEST(a_list_that_cannot_be_read_is_an_error, NULL, NULL)
 		"0x0000001G 0x0000000000000000\n",
 		"0x00000010 0x0000000000000000\n0x00000011 0x00000000\n",
 	};
-	struct allowlist list;
+	struct msr_safe_allowlist list;
+	struct msr_safe_error error;
 	size_t i;
 
 	be_a_device();
 	for (i = 0; i < ARRAY_SIZE(strange); i++) {
 		content = strange[i];
-		errno = 0;
-		assert_int_equal(allowlist_read(&list), -1);
-		assert_int_equal(errno, EPROTO);
+		assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), -EPROTO);
+		assert_int_equal(error.code, -EPROTO);
+		assert_non_null(strstr(error.text, "/dev/cpu/msr_allowlist: "));
 		assert_int_equal(list.count, 0);
 		assert_null(list.entries);
 	}
 	content = NULL;
-	assert_int_equal(allowlist_read(&list), -1);
-	assert_int_equal(errno, EACCES);
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, &error), -EACCES);
+	assert_non_null(strstr(error.text, "/dev/cpu/msr_allowlist: Permission denied\n"));
+	assert_int_equal(msr_safe_allowlist_read(&list, NULL, NULL), -EACCES);
 }
 
 static struct msr_batch_op *make_ops(size_t count)
@@ -253,7 +322,7 @@ TEST(a_batch_is_as_few_calls_as_can_be, reset, NULL)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		reset(NULL);
 		ops = make_ops(cases[i].count);
-		assert_int_equal(batch_run(7, ops, cases[i].count), 0);
+		assert_int_equal(msr_safe_batch(7, ops, cases[i].count), 0);
 		assert_int_equal(module.calls, cases[i].calls);
 		assert_run_once(ops, 0, cases[i].count);
 		free(ops);
@@ -265,14 +334,13 @@ TEST(a_module_short_of_memory_is_asked_for_less, reset, NULL)
 	struct msr_batch_op *ops = make_ops(1000);
 
 	module.most = 300;
-	assert_int_equal(batch_run(7, ops, 1000), 0);
+	assert_int_equal(msr_safe_batch(7, ops, 1000), 0);
 	assert_run_once(ops, 0, 1000);
 	free(ops);
 
 	ops = make_ops(3);
 	module.most = 0;
-	assert_int_equal(batch_run(7, ops, 3), -1);
-	assert_int_equal(errno, E2BIG);
+	assert_int_equal(msr_safe_batch(7, ops, 3), -E2BIG);
 	free(ops);
 }
 
@@ -283,7 +351,7 @@ TEST(the_error_of_an_operation_is_not_one_of_the_batch, reset, NULL)
 	module.op_error = -EIO;
 	ops[0].msr = 0xBAD;
 	ops[5].msr = 0xBAD;
-	assert_int_equal(batch_run(7, ops, 10), 0);
+	assert_int_equal(msr_safe_batch(7, ops, 10), 0);
 	assert_int_equal(ops[0].err, -EIO);
 	assert_int_equal(ops[5].err, -EIO);
 	assert_run_once(ops, 1, 5);
@@ -296,14 +364,13 @@ TEST(extended_operations_take_as_few_calls_as_may_be, reset, NULL)
 	size_t count = MSR_BATCH_MAX_OPS + 5, i;
 	struct msr_op *ops = calloc(count, sizeof(*ops));
 
-	assert_int_equal(fields_run(7, ops, count), 0);
+	assert_int_equal(msr_safe_ops(7, ops, count), 0);
 	assert_int_equal(module.calls, 2);
 	for (i = 0; i < count; i++)
 		assert_int_equal(ops[i].data, 1);
 	module.failing_call = 4;
 	module.failure = ENOTTY;
-	assert_int_equal(fields_run(7, ops, count), -1);
-	assert_int_equal(errno, ENOTTY);
+	assert_int_equal(msr_safe_ops(7, ops, count), -ENOTTY);
 	free(ops);
 }
 
@@ -314,12 +381,94 @@ TEST(a_call_that_fails_leaves_the_rest_not_run, reset, NULL)
 
 	module.failing_call = 2;
 	module.failure = ESTALE;
-	assert_int_equal(batch_run(7, ops, count), -1);
-	assert_int_equal(errno, ESTALE);
+	assert_int_equal(msr_safe_batch(7, ops, count), -ESTALE);
 	assert_run_once(ops, 0, MSR_BATCH_MAX_OPS);
 	for (i = MSR_BATCH_MAX_OPS; i < count; i++) {
-		assert_int_equal(ops[i].err, BATCH_NOT_RUN);
+		assert_int_equal(ops[i].err, MSR_SAFE_NOT_RUN);
 		assert_int_equal(ops[i].msrdata, i);
 	}
 	free(ops);
+}
+
+TEST(a_node_is_opened_with_its_flags_and_not_for_children, reset, NULL)
+{
+	struct msr_safe_error error;
+
+	be_a_device();
+	node_number = makedev(240, 0);
+	assert_int_equal(msr_safe_open_batch(&error), 7);
+	assert_string_equal(node_open.path, "/dev/cpu/msr_batch");
+	assert_int_equal(node_open.flags, O_RDONLY | O_CLOEXEC);
+	node_number = makedev(242, 3);
+	assert_int_equal(msr_safe_open_cpu(3, O_RDWR, &error), 7);
+	assert_string_equal(node_open.path, "/dev/cpu/3/msr_safe");
+	assert_int_equal(node_open.flags, O_RDWR | O_CLOEXEC);
+	/* Lists of classes have the major of the default list. */
+	node_number = makedev(241, 9);
+	assert_int_equal(msr_safe_open("/dev/cpu/msr_allowlist_5001", O_RDONLY, NULL), 7);
+	assert_int_equal(node_open.closed, 0);
+}
+
+TEST(another_file_at_the_path_of_a_node_is_not_opened, reset, NULL)
+{
+	struct msr_safe_error error;
+
+	be_a_device(); /* of the allowlist */
+	assert_int_equal(msr_safe_open_batch(&error), -ENODEV);
+	assert_int_equal(error.code, -ENODEV);
+	assert_string_equal(error.text,
+			    "/dev/cpu/msr_batch: Not a device of msr-safe\n"
+			    "another file is in the way: remove it, then load the module again");
+	assert_int_equal(node_open.closed, 1);
+	assert_int_equal(msr_safe_open_batch(NULL), -ENODEV);
+}
+
+TEST(a_node_that_cannot_be_opened_is_explained, reset, NULL)
+{
+	static const struct {
+		int error;
+		const char *advice;
+	} cases[] = {
+		{ ENOENT, "modprobe msr-safe" },     { ENXIO, "modprobe msr-safe" },
+		{ EACCES, "members of the group" },  { EPERM, "locked down" },
+		{ ENOPROTOOPT, "msr_safe_version" },
+	};
+	struct msr_safe_error error;
+	size_t i;
+
+	node_group = 1; /* any that every machine has */
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		node_open.error = cases[i].error;
+		assert_int_equal(msr_safe_open_batch(&error), -cases[i].error);
+		assert_int_equal(error.code, -cases[i].error);
+		assert_non_null(strstr(error.text, "/dev/cpu/msr_batch: "));
+		assert_non_null(strstr(error.text, strerror(cases[i].error)));
+		assert_non_null(strstr(error.text, cases[i].advice));
+	}
+	node_group = 0;
+	node_open.error = EACCES;
+	msr_safe_open_batch(&error);
+	assert_non_null(strstr(error.text, "only root can open it"));
+	node_open.error = EMFILE;
+	msr_safe_open_batch(&error);
+	assert_null(strchr(error.text, '\n')); /* nothing to advise */
+}
+
+TEST(a_register_is_read_and_written_whole, reset, NULL)
+{
+	uint64_t value = 0;
+
+	access_size = 8;
+	held = 0xFEDCBA9876543210;
+	assert_int_equal(msr_safe_read(7, 0xC0000103, &value), 0);
+	assert_int_equal(value, 0xFEDCBA9876543210);
+	assert_int_equal(msr_safe_write(7, 0xC0000103, 0x123), 0);
+	assert_int_equal(held, 0x123);
+	access_error = EACCES;
+	assert_int_equal(msr_safe_read(7, 0xC0000103, &value), -EACCES);
+	assert_int_equal(msr_safe_write(7, 0xC0000103, 1), -EACCES);
+	access_error = 0;
+	access_size = 4;
+	assert_int_equal(msr_safe_read(7, 0xC0000103, &value), -EPROTO);
+	assert_int_equal(msr_safe_write(7, 0xC0000103, 1), -EPROTO);
 }

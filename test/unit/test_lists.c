@@ -25,13 +25,14 @@ static struct tables tables;
 static int read_tables(void **state)
 {
 	(void)state;
-	return tables_read(&tables, LISTS);
+	return msr_safe_tables_read(&tables, LISTS, NULL) ||
+	       msr_safe_tables_read_rules(&tables, LISTS, NULL);
 }
 
 static int free_tables(void **state)
 {
 	(void)state;
-	tables_free(&tables);
+	msr_safe_tables_free(&tables);
 	return 0;
 }
 
@@ -62,7 +63,8 @@ static void assert_tags_are_known(const char *tags, uint32_t msr)
 		if (len == 3 && memcmp(tags, "all", 3) == 0)
 			continue;
 		for_each_model(model)
-			if (has_word(model->key, tags, len) || has_word(model->tags, tags, len))
+			if (msr_safe_has_word(model->key, tags, len) ||
+			    msr_safe_has_word(model->tags, tags, len))
 				break;
 		if (model == tables.models + tables.nr_models)
 			fail_msg("0x%" PRIX32 ": no model has the tag %.*s", msr, (int)len, tags);
@@ -87,7 +89,7 @@ TEST(every_row_is_of_some_model, NULL, NULL)
 
 	for_each_reg(reg) {
 		for_each_model(model)
-			if (model_has(model, reg->models))
+			if (msr_safe_model_has(model, reg->models))
 				break;
 		if (model == tables.models + tables.nr_models)
 			fail_msg("0x%" PRIX32 " %s is of no model", reg->at.first, reg->name);
@@ -104,7 +106,7 @@ static bool has_another_row(const struct model *model, uint32_t msr, const struc
 {
 	const struct reg *other = NULL;
 
-	while ((other = tables_reg(&tables, model, msr, other)))
+	while ((other = msr_safe_tables_reg(&tables, model, msr, other)))
 		if (other != reg && same_choice(reg, other))
 			return true;
 	return false;
@@ -119,7 +121,7 @@ TEST(a_register_has_one_row_a_model, NULL, NULL)
 	for_each_model(model)
 		for_each_reg(reg)
 			for_each_address(msr, reg->at)
-				if (model_has(model, reg->models) &&
+				if (msr_safe_model_has(model, reg->models) &&
 				    has_another_row(model, msr, reg))
 					fail_msg("0x%" PRIX32 " has two rows for %s", msr,
 						 model->key);
@@ -205,7 +207,7 @@ TEST(no_row_lets_be_written_what_is_denied, NULL, NULL)
 	for_each_model(model)
 		for_each_reg(reg)
 			for_each_address(msr, reg->at)
-				if (model_has(model, reg->models))
+				if (msr_safe_model_has(model, reg->models))
 					assert_not_denied(model, msr, reg->on | reg->site,
 							  model->key, 0);
 }
@@ -268,7 +270,7 @@ static int check_contribution(const char *path, const struct stat *st, int type,
 	if (sscanf(name, "al_%2x_%2x", &family, &number) != 2)
 		fail_msg("%s: not named as a list, al_FAMILY_MODEL", path);
 	read_good_list(&list, path);
-	findings = lint(&tables, tables_model(&tables, family, number), &list);
+	findings = lint(&tables, msr_safe_tables_model(&tables, family, number), &list);
 	list_free(&list);
 	if (findings.denied)
 		fail_msg("%s: %u entries have bits that are denied", path, findings.denied);
@@ -363,7 +365,7 @@ static void assert_list_is_the_tables(const struct model *model, const struct li
 
 	count = written_entries(list, true, entries, ARRAY_SIZE(entries));
 	for_each_reg(reg) {
-		if (!model_has(model, reg->models))
+		if (!msr_safe_model_has(model, reg->models))
 			continue;
 		for_each_address(msr, reg->at) {
 			if (reg->listed && !among(list->entries, list->count, msr, reg->on))
@@ -422,7 +424,8 @@ static void compare_uses(const struct client *client, const struct model *model,
 	bool absent;
 
 	for (use = tables.uses; use < tables.uses + tables.nr_uses; use++) {
-		if (strcmp(use->client, client->name) != 0 || !model_has(model, use->models))
+		if (strcmp(use->client, client->name) != 0 ||
+		    !msr_safe_model_has(model, use->models))
 			continue;
 		for_each_address(msr, use->at) {
 			mask = 0;
@@ -458,7 +461,7 @@ TEST(every_client_of_a_use_has_groups, NULL, NULL)
 	const struct use *use;
 
 	for (use = tables.uses; use < tables.uses + tables.nr_uses; use++)
-		assert_non_null(tables_client(&tables, use->client));
+		assert_non_null(msr_safe_tables_client(&tables, use->client));
 }
 
 TEST(every_list_has_what_the_table_has_and_no_more, NULL, NULL)

@@ -7,14 +7,13 @@
 #include "unit.h"
 
 #include "../../allowlists/msr-allowlist/msr-allowlist.h"
-#include "../../lib/cpus.h"
-#include "../../lib/devices.h"
+#include "../../lib/allowlist.h"
 
 /* The node */
 static struct msr_allowlist_entry entries[] = {
 	{ 0x10, 0 }, { 0x3FA, 0 }, { 0x199, 0xFFFF }, { 0x1234567, 0 }, { 0x610, 0 },
 };
-static struct cpus online;
+static struct msr_safe_cpus online;
 static struct {
 	uint32_t msr;
 	unsigned int cpu;
@@ -34,70 +33,54 @@ static struct processor_id processor;
 static struct options options;
 static char said[4096], printed[4096];
 
-int __wrap_allowlist_read(struct allowlist *list);
-int __wrap_batch_open(void);
-int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count);
-int __wrap_cpus_online(struct cpus *set);
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags);
+int __wrap_msr_safe_allowlist_read(struct msr_safe_allowlist *list, const char *path,
+				   struct msr_safe_error *error);
+int __wrap_msr_safe_open_batch(struct msr_safe_error *error);
+int __wrap_msr_safe_batch(int fd, struct msr_batch_op *ops, size_t count);
+int __wrap_msr_safe_cpus_online(struct msr_safe_cpus *set);
+int __wrap_msr_safe_open(const char *path, int flags, struct msr_safe_error *error);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len);
 
-int __wrap_allowlist_read_from(struct allowlist *list, const char *path);
-int __wrap_allowlist_read_from(struct allowlist *list, const char *path)
-{
-	assert_string_equal(path, ALLOWLIST_PATH);
-	return __wrap_allowlist_read(list);
-}
-
-int __wrap_allowlist_read(struct allowlist *list)
+int __wrap_msr_safe_allowlist_read(struct msr_safe_allowlist *list, const char *path,
+				   struct msr_safe_error *error)
 {
 	size_t i;
 
-	*list = (struct allowlist){ 0 };
-	errno = list_errno;
+	assert_true(!path || strcmp(path, MSR_SAFE_ALLOWLIST_PATH) == 0);
+	*list = (struct msr_safe_allowlist){ 0 };
 	if (list_errno)
-		return -1;
+		return msr_safe_explain(error, MSR_SAFE_ALLOWLIST_PATH, -list_errno);
 	if (list_empty)
 		return 0;
 	for (i = 0; i < ARRAY_SIZE(entries); i++)
-		assert_int_equal(allowlist_add(list, entries[i].msr, entries[i].wmask), 0);
+		assert_int_equal(msr_safe_allowlist_add(list, entries[i].msr, entries[i].wmask), 0);
 	return 0;
 }
 
-struct processor_id __wrap_processor_id_here(void);
-struct processor_id __wrap_processor_id_here(void)
+struct processor_id __wrap_msr_safe_processor_here(void);
+struct processor_id __wrap_msr_safe_processor_here(void)
 {
 	return processor;
 }
 
 static int alien;
 
-int __wrap_node_check(int fd, const char *name);
-int __wrap_node_check(int fd, const char *name)
+int __wrap_msr_safe_open_batch(struct msr_safe_error *error)
 {
-	(void)fd;
-	assert_string_equal(name, "msr_allowlist");
-	errno = ENODEV;
-	return alien;
-}
-
-int __wrap_batch_open(void)
-{
+	(void)error;
 	return open("/dev/null", O_RDONLY);
 }
 
-int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
+int __wrap_msr_safe_batch(int fd, struct msr_batch_op *ops, size_t count)
 {
 	size_t i, j;
 
 	(void)fd;
-	if (batch_errno) {
-		errno = batch_errno;
-		return -1;
-	}
+	if (batch_errno)
+		return -batch_errno;
 	for (i = 0; i < count; i++) {
 		assert_true(ops[i].isrdmsr);
-		assert_true(cpus_has(&online, ops[i].cpu));
+		assert_true(msr_safe_cpus_has(&online, ops[i].cpu));
 		ops[i].err = 0;
 		ops[i].wmask = ops[i].msr == 0x199 ? 0xFFFF : 0;
 		if (listed_alone && ops[i].msr != listed_alone)
@@ -109,19 +92,19 @@ int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
 	return 0;
 }
 
-int __wrap_cpus_online(struct cpus *set)
+int __wrap_msr_safe_cpus_online(struct msr_safe_cpus *set)
 {
 	*set = online;
 	return 0;
 }
 
-int __wrap_open(const char *path, int flags)
+int __wrap_msr_safe_open(const char *path, int flags, struct msr_safe_error *error)
 {
-	int fd = __real_open(strcmp(path, ALLOWLIST_PATH) == 0 ? "/dev/null" : path, flags);
-
-	if (strcmp(path, ALLOWLIST_PATH) == 0)
-		device = fd;
-	return fd;
+	assert_string_equal(path, MSR_SAFE_ALLOWLIST_PATH);
+	if (alien)
+		return msr_safe_explain(error, path, -ENODEV);
+	device = open("/dev/null", flags);
+	return device;
 }
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
@@ -145,9 +128,9 @@ static int make_node(void **state)
 	(void)state;
 	processor = (struct processor_id){ .maker = "intel", .family = 6, .model = 0x8F };
 	memset(&online, 0, sizeof(online));
-	cpus_add(&online, 0);
-	cpus_add(&online, 1);
-	cpus_add(&online, 5);
+	msr_safe_cpus_add(&online, 0);
+	msr_safe_cpus_add(&online, 1);
+	msr_safe_cpus_add(&online, 5);
 	nr_refused = 0;
 	batch_errno = 0;
 	list_errno = 0;
@@ -159,15 +142,16 @@ static int make_node(void **state)
 	options = (struct options){
 		.cpu = "06_8F",
 		.lists = "allowlists",
-		.device = ALLOWLIST_PATH,
+		.device = MSR_SAFE_ALLOWLIST_PATH,
 	};
-	return tables_read(&options.tables, options.lists);
+	return msr_safe_tables_read(&options.tables, options.lists, NULL) ||
+	       msr_safe_tables_read_rules(&options.tables, options.lists, NULL);
 }
 
 static int forget_node(void **state)
 {
 	(void)state;
-	tables_free(&options.tables);
+	msr_safe_tables_free(&options.tables);
 	return 0;
 }
 
@@ -426,8 +410,8 @@ TEST(a_processor_is_known_by_its_maker_and_signature, make_node, forget_node)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(processors); i++) {
-		one = processor_of(&options.tables,
-				   processor_id_of(processors[i].maker, processors[i].signature));
+		one = processor_of(&options.tables, msr_safe_processor_of(processors[i].maker,
+									  processors[i].signature));
 		assert_int_equal(one.family, processors[i].family);
 		assert_int_equal(one.model, processors[i].model);
 		assert_int_equal(!one.known, !processors[i].key);

@@ -12,6 +12,7 @@
 #include "unit.h"
 #include "../../msrsave/msrsave.h"
 #include "../../msrsave/state.h"
+#include "../../lib/allowlist.h"
 #include "../../lib/processor.h"
 
 #define MOST_CPUS 65536
@@ -44,7 +45,7 @@ struct fake {
 static struct {
 	struct fake registers[MOST_REGISTERS];
 	size_t count;
-	struct cpus online;
+	struct msr_safe_cpus online;
 	const char *host;
 	unsigned int batches, pauses, writes, fsyncs;
 	unsigned int field_calls;
@@ -77,38 +78,39 @@ static struct fake *add_register(uint32_t msr, uint64_t mask, enum conduct kind,
 	return fake;
 }
 
-int __wrap_batch_open(void);
-int __wrap_batch_open(void)
+int __wrap_msr_safe_open_batch(struct msr_safe_error *error);
+int __wrap_msr_safe_open_batch(struct msr_safe_error *error)
 {
-	errno = EACCES;
-	return node.no_batch ? -1 : 1000;
+	return node.no_batch ? msr_safe_explain(error, MSR_SAFE_BATCH_PATH, -EACCES) : 1000;
 }
 
-int __wrap_allowlist_read(struct allowlist *list);
-int __wrap_allowlist_read(struct allowlist *list)
+int __wrap_msr_safe_allowlist_read(struct msr_safe_allowlist *list, const char *path,
+				   struct msr_safe_error *error);
+int __wrap_msr_safe_allowlist_read(struct msr_safe_allowlist *list, const char *path,
+				   struct msr_safe_error *error)
 {
 	size_t i;
 
-	*list = (struct allowlist){ 0 };
-	errno = EACCES;
+	assert_null(path);
+	*list = (struct msr_safe_allowlist){ 0 };
 	if (node.no_list)
-		return -1;
+		return msr_safe_explain(error, MSR_SAFE_ALLOWLIST_PATH, -EACCES);
 	for (i = 0; i < node.count; i++)
-		assert_int_equal(allowlist_add(list, node.registers[i].msr, node.registers[i].mask),
+		assert_int_equal(msr_safe_allowlist_add(list, node.registers[i].msr,
+							node.registers[i].mask),
 				 0);
 	return 0;
 }
 
-int __wrap_cpus_online(struct cpus *set);
-int __wrap_cpus_online(struct cpus *set)
+int __wrap_msr_safe_cpus_online(struct msr_safe_cpus *set);
+int __wrap_msr_safe_cpus_online(struct msr_safe_cpus *set)
 {
 	*set = node.online;
-	errno = EPROTO;
-	return node.no_online ? -1 : 0;
+	return node.no_online ? -EPROTO : 0;
 }
 
-struct processor_id __wrap_processor_id_here(void);
-struct processor_id __wrap_processor_id_here(void)
+struct processor_id __wrap_msr_safe_processor_here(void);
+struct processor_id __wrap_msr_safe_processor_here(void)
 {
 	return node.processor;
 }
@@ -219,21 +221,19 @@ static int write_fake(struct fake *fake, unsigned int cpu, uint64_t value)
 	return 0;
 }
 
-int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count);
-int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
+int __wrap_msr_safe_batch(int fd, struct msr_batch_op *ops, size_t count);
+int __wrap_msr_safe_batch(int fd, struct msr_batch_op *ops, size_t count)
 {
 	struct msr_batch_op *op;
 	struct fake *fake;
 
 	assert_int_equal(fd, 1000);
-	if (++node.batches == node.failing_batch) {
-		errno = node.failure;
-		return -1;
-	}
+	if (++node.batches == node.failing_batch)
+		return -node.failure;
 	if (node.batches == node.leaving_batch)
 		node.online.bits[0] &= ~(1 << 2);
 	if (node.batches == node.coming_batch)
-		cpus_add(&node.online, 5);
+		msr_safe_cpus_add(&node.online, 5);
 	if (node.batches == node.changing_batch)
 		node.registers[0].mask ^= 0x80;
 	for (op = ops; op < ops + count; op++) {
@@ -243,7 +243,7 @@ int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
 			op->err = -EACCES;
 		else if (!op->isrdmsr && !fake->mask)
 			op->err = -EROFS;
-		else if (!cpus_has(&node.online, op->cpu))
+		else if (!msr_safe_cpus_has(&node.online, op->cpu))
 			op->err = -ENXIO;
 		else if (op->isrdmsr)
 			op->err = read_fake(fake, op->cpu, (uint64_t *)&op->msrdata);
@@ -253,17 +253,15 @@ int __wrap_batch_run(int fd, struct msr_batch_op *ops, size_t count)
 	return 0;
 }
 
-int __wrap_fields_run(int fd, struct msr_op *ops, size_t count);
-int __wrap_fields_run(int fd, struct msr_op *ops, size_t count)
+int __wrap_msr_safe_ops(int fd, struct msr_op *ops, size_t count);
+int __wrap_msr_safe_ops(int fd, struct msr_op *ops, size_t count)
 {
 	struct msr_op *op;
 
 	assert_int_equal(fd, 1000);
 	node.field_calls++;
-	if (node.no_fields) {
-		errno = node.no_fields;
-		return -1;
-	}
+	if (node.no_fields)
+		return -node.no_fields;
 	for (op = ops; op < ops + count; op++) {
 		struct fake *fake = find(op->msr);
 		uint64_t held = fake->values[op->cpu] ^ node.other_writer;
@@ -287,7 +285,7 @@ static int make_node(void **state)
 	memset(&node, 0, sizeof(node));
 	node.host = "node17";
 	node.processor.maker = "";
-	assert_true(cpus_parse(&node.online, "0-3"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-3"), 0);
 	add_register(0x199, 0xFFFF, PLAIN, 0);
 	add_register(0x610, 0x00FFFFFF00FFFFFF, PLAIN, 0);
 	add_register(0x10, 0, PLAIN, 0);
@@ -400,7 +398,7 @@ TEST(writable_bits_of_all_cpus_are_saved, make_node, remove_node)
 	struct state state;
 	unsigned int cpu, i;
 
-	assert_true(cpus_parse(&node.online, "1,3,300,65535"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "1,3,300,65535"), 0);
 	node.registers[0].values[65535] = 0x12345678;
 	assert_int_equal(RUN(), 0);
 	assert_string_equal(said, "");
@@ -414,7 +412,8 @@ TEST(writable_bits_of_all_cpus_are_saved, make_node, remove_node)
 	assert_int_equal(state.list.entries[2].msr, 0x10);
 	assert_int_equal(state.count, 2 * 4);
 	i = 0;
-	for_each_cpu_of(cpu, &node.online) {
+	msr_safe_for_each_cpu(cpu, &node.online)
+	{
 		assert_int_equal(state.values[i].cpu, cpu);
 		assert_int_equal(state.values[i].msr, 0x199);
 		assert_int_equal(state.values[i].value, node.registers[0].values[cpu] & 0xFFFF);
@@ -462,7 +461,7 @@ TEST(a_large_node_is_a_few_batches, make_node, remove_node)
 {
 	size_t i;
 
-	assert_true(cpus_parse(&node.online, "0-255"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-255"), 0);
 	for (i = 0; i < 297; i++)
 		add_register(0x1000 + i, UINT64_MAX, PLAIN, 0);
 	assert_int_equal(RUN(), 0);
@@ -515,8 +514,8 @@ TEST(a_cpu_that_leaves_while_it_is_saved_is_named, make_node, remove_node)
 	assert_int_equal(RUN(), 1);
 	assert_string_equal(said, "msrsave: CPU 2: went off line meanwhile: not saved\n");
 	state = load();
-	assert_int_equal(cpus_count(&state.cpus), 3);
-	assert_false(cpus_has(&state.cpus, 2));
+	assert_int_equal(msr_safe_cpus_count(&state.cpus), 3);
+	assert_false(msr_safe_cpus_has(&state.cpus, 2));
 	assert_int_equal(state.count, 6);
 	state_free(&state);
 }
@@ -551,7 +550,7 @@ TEST(a_cpu_that_comes_while_it_is_restored_is_named, make_node, remove_node)
 	assert_int_equal(RUN("-r"), 1);
 	assert_string_equal(said, "msrsave: CPU 5: came on line meanwhile: not restored\n");
 	assert_int_equal(node.registers[0].values[3] & 0xFFFF, 0x1003);
-	assert_true(cpus_parse(&node.online, "0-3"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-3"), 0);
 	assert_int_equal(RUN("-r", "-c", "0-3"), 0);
 	assert_string_equal(said, "");
 }
@@ -562,21 +561,21 @@ TEST(cpus_that_came_or_went_are_named_and_the_others_restored, make_node, remove
 
 	assert_int_equal(RUN(), 0);
 	disturb();
-	assert_true(cpus_parse(&node.online, "1,3-5"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "1,3-5"), 0);
 	assert_int_equal(RUN("-r"), 1);
 	assert_said("msrsave: CPUs 0,2: not on line: not restored\n");
 	assert_said("msrsave: CPUs 4-5: not in the file: not restored\n");
 	assert_int_equal(lines_of(said), 2);
 	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before & 0xFFFF);
 
-	assert_true(cpus_parse(&node.online, "0-4"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-4"), 0);
 	assert_int_equal(RUN("-r"), 1);
 	assert_string_equal(said, "msrsave: CPU 4: not in the file: not restored\n");
-	assert_true(cpus_parse(&node.online, "0-2"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-2"), 0);
 	assert_int_equal(RUN("-r"), 1);
 	assert_string_equal(said, "msrsave: CPU 3: not on line: not restored\n");
 
-	assert_true(cpus_parse(&node.online, "4-5"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "4-5"), 0);
 	assert_int_equal(RUN("-r"), 3);
 	assert_int_equal(node.batches, 0);
 }
@@ -587,7 +586,7 @@ TEST(only_the_cpus_asked_for_are_saved, make_node, remove_node)
 
 	assert_int_equal(RUN("--cpus", "1-2"), 0);
 	state = load();
-	assert_int_equal(cpus_count(&state.cpus), 2);
+	assert_int_equal(msr_safe_cpus_count(&state.cpus), 2);
 	assert_int_equal(state.count, 4);
 	state_free(&state);
 	assert_int_equal(RUN("-c", "3-4"), 1);
@@ -640,7 +639,7 @@ TEST(the_cpus_of_the_file_are_restored_and_others_not_named, make_node, remove_n
 	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before[1] & 0xFFFF);
 	assert_int_equal(node.registers[0].values[2] & 0xFFFF, before[2] & 0xFFFF);
 	assert_int_equal(node.registers[0].values[3], disturbed[3]);
-	assert_true(cpus_parse(&node.online, "0-1,3"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-1,3"), 0);
 	assert_int_equal(RUN("-r", "-c", "saved"), 1);
 	assert_string_equal(said, "msrsave: CPU 2: not on line: not restored\n");
 	assert_int_equal(RUN("-c", "saved"), 2);
@@ -1171,7 +1170,7 @@ TEST(without_a_device_nothing_is_done, make_node, remove_node)
 	node.no_list = false;
 	node.no_online = true;
 	assert_int_equal(RUN(), 3);
-	assert_string_equal(said, "msrsave: the CPUs on line: Protocol error\n");
+	assert_string_equal(said, "msrsave: the CPUs that are online: Protocol error\n");
 	assert_int_not_equal(access(path, F_OK), 0);
 
 	node.no_online = false;
@@ -1213,7 +1212,7 @@ TEST(more_than_a_file_can_hold_is_refused, make_node, remove_node)
 {
 	int i;
 
-	assert_true(cpus_parse(&node.online, "0-65535"));
+	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-65535"), 0);
 	for (i = 0; i < 63; i++)
 		add_register(0x1000 + i, 1, PLAIN, 0);
 	assert_int_equal(RUN(), 3);

@@ -73,10 +73,10 @@ TEST(cpus_are_a_list, NULL, NULL)
 {
 	assert_int_equal(PARSE("-c", "1,4-5", "state"), 1);
 	assert_true(options.some_cpus);
-	assert_int_equal(cpus_count(&options.cpus), 3);
-	assert_true(cpus_has(&options.cpus, 4));
+	assert_int_equal(msr_safe_cpus_count(&options.cpus), 3);
+	assert_true(msr_safe_cpus_has(&options.cpus, 4));
 	assert_int_equal(PARSE("--cpus=0-63:2", "state"), 1);
-	assert_int_equal(cpus_count(&options.cpus), 32);
+	assert_int_equal(msr_safe_cpus_count(&options.cpus), 32);
 	assert_int_equal(PARSE("--cpus", "1-", "state"), -EINVAL);
 	assert_non_null(strstr(said, "not a list of CPUs: 1-\n"));
 	assert_int_equal(PARSE("--cpus", "", "state"), -EINVAL);

@@ -101,8 +101,8 @@ TEST(a_file_is_read, NULL, NULL)
 	assert_string_equal(state.version, "2.0.0");
 	assert_string_equal(state.host, "node17");
 	assert_string_equal(state.time, "2026-11-22T23:40:00Z");
-	assert_int_equal(cpus_count(&state.cpus), 5);
-	assert_true(cpus_has(&state.cpus, 6));
+	assert_int_equal(msr_safe_cpus_count(&state.cpus), 5);
+	assert_true(msr_safe_cpus_has(&state.cpus, 6));
 	assert_int_equal(state.list.count, 4);
 	assert_int_equal(state.list.entries[2].msr, 0xC0000103);
 	assert_int_equal(state.list.entries[3].wmask, 0xF);

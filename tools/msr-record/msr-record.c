@@ -11,17 +11,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../../lib/node.h"
+#include "../common/command.h"
+#include "../common/say.h"
 #include "record.h"
-
-#define SAMPLE_NAME "msr_sample"
-#define SAMPLE_PATH "/dev/cpu/" SAMPLE_NAME
 
 /* How long the records of a CPU last without a reader, and their number at most */
 #define SECONDS_OF_RECORDS 2
@@ -32,8 +28,7 @@
 
 struct recording {
 	const struct options *options;
-	int session;
-	const struct msr_ring *ring;
+	struct msr_safe_session session;
 	struct msr_safe_ring *readers; /* one for each CPU */
 	struct msr_record *record;
 	struct output output;
@@ -55,28 +50,15 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-static const char *why_not(int error)
-{
-	switch (error) {
-	case EACCES:
-		return "not in the allowlist";
-	case EIO:
-		return "the processor has no such register";
-	case ENXIO:
-		return "no such CPU, or offline";
-	default:
-		return strerror(error);
-	}
-}
-
 /* An operation for each CPU and register; @count is their number. */
 static struct msr_op *make_ops(const struct options *options, uint32_t *count)
 {
-	unsigned int nr_cpus = cpus_count(&options->cpus), cpu, i;
+	unsigned int nr_cpus = msr_safe_cpus_count(&options->cpus), cpu, i;
 	struct msr_op *ops = calloc((size_t)nr_cpus * options->nr_columns, sizeof(*ops));
 
 	*count = 0;
-	for_each_cpu_of(cpu, &options->cpus) {
+	msr_safe_for_each_cpu(cpu, &options->cpus)
+	{
 		for (i = 0; ops && i < options->nr_columns; i++) {
 			ops[*count].cpu = cpu;
 			ops[(*count)++].msr = options->columns[i].msr;
@@ -86,7 +68,8 @@ static struct msr_op *make_ops(const struct options *options, uint32_t *count)
 }
 
 /* The first operation that failed */
-static void explain(const struct options *options, const struct msr_op *ops, uint32_t count)
+static void explain(const struct options *options, const struct msr_op *ops, uint32_t count,
+		    int error)
 {
 	uint32_t i;
 
@@ -94,14 +77,14 @@ static void explain(const struct options *options, const struct msr_op *ops, uin
 		;
 	if (i < count)
 		warnx("%s on CPU %u: %s", options->columns[i % options->nr_columns].name,
-		      ops[i].cpu, why_not(-ops[i].err));
-	else if (errno == EMFILE)
+		      ops[i].cpu, op_error(ops[i].err));
+	else if (error == -EMFILE)
 		warnx("you have as many sessions as session_max of the module allows");
-	else if (errno == ENOMEM)
+	else if (error == -ENOMEM)
 		warnx("no memory for the records, or no more than session_max_kib of the module "
 		      "allows: sample fewer CPUs or registers");
 	else
-		warn("%s", SAMPLE_PATH);
+		say_failed(MSR_SAFE_SAMPLE_PATH, error);
 }
 
 static uint32_t slots_for(double rate)
@@ -113,93 +96,70 @@ static uint32_t slots_for(double rate)
 	return slots;
 }
 
-static int open_device(void)
-{
-	int fd = open(SAMPLE_PATH, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || node_check(fd, SAMPLE_NAME)) {
-		node_warn(SAMPLE_PATH);
-		return -1;
-	}
-	return fd;
-}
-
 /* With fewer records if there is no memory for so many */
-static int prepare(struct recording *recording, int device, uint64_t *len)
+static int prepare(struct recording *recording, int device)
 {
 	const struct options *options = recording->options;
-	uint32_t slots = slots_for(options->rate);
-	struct msr_ops head = { .size = sizeof(head), .op_size = sizeof(struct msr_op) };
-	struct msr_op *ops = make_ops(options, &head.count);
+	uint32_t slots = slots_for(options->rate), count;
+	struct msr_op *ops = make_ops(options, &count);
+	int error;
 
 	if (!ops) {
-		warn("%s", SAMPLE_PATH);
+		warn("operations");
 		return -1;
 	}
-	head.ops = (uintptr_t)ops;
 	do {
-		head.slots = slots;
-		head.wake = slots / 4;
-		recording->session = ioctl(device, MSR_IOC_PREPARE, &head);
+		error = msr_safe_session_prepare(&recording->session, device, ops, count, slots,
+						 slots / 4, 0);
 		slots /= 2;
-	} while (recording->session < 0 && errno == ENOMEM && slots >= 64);
-	if (recording->session < 0)
-		explain(options, ops, head.count);
-	*len = head.map_len;
+	} while (error == -ENOMEM && slots >= 64);
+	if (error)
+		explain(options, ops, count, error);
 	free(ops);
-	return recording->session < 0 ? -1 : 0;
+	return error;
 }
 
-static int map(struct recording *recording, uint64_t len)
+static int make_readers(struct recording *recording)
 {
+	const struct msr_ring *ring = recording->session.ring;
 	uint32_t i;
 
-	recording->ring = mmap(NULL, len, PROT_READ, MAP_SHARED, recording->session, 0);
-	if (recording->ring == MAP_FAILED) {
-		warn("%s", SAMPLE_PATH);
-		return -1;
-	}
-	recording->readers = calloc(recording->ring->cpus, sizeof(*recording->readers));
-	recording->record = malloc(recording->ring->record_size);
+	recording->readers = calloc(ring->cpus, sizeof(*recording->readers));
+	recording->record = malloc(ring->record_size);
 	if (!recording->readers || !recording->record) {
-		warn("%s", SAMPLE_PATH);
+		warn("records");
 		return -1;
 	}
-	for (i = 0; i < recording->ring->cpus; i++)
-		msr_safe_ring_init(&recording->readers[i], recording->ring, i);
+	for (i = 0; i < ring->cpus; i++)
+		msr_safe_ring_init(&recording->readers[i], ring, i);
 	return 0;
 }
 
 static int start(const struct recording *recording)
 {
 	const struct options *options = recording->options;
-	struct msr_start arg = {
-		.size = sizeof(arg),
-		.flags = options->stagger ? MSR_START_STAGGER : 0,
-		.period_ns = 1e9 / options->rate + 0.5,
-		.hold_ns = options->hold * 1e9 + 0.5,
-	};
+	int error = msr_safe_session_start(&recording->session, 1e9 / options->rate + 0.5,
+					   options->hold * 1e9 + 0.5,
+					   options->stagger ? MSR_START_STAGGER : 0);
 
-	if (!ioctl(recording->session, MSR_IOC_START, &arg))
-		return 0;
-	if (errno == EBUSY)
+	if (error == -EBUSY)
 		warnx("%g samples a second, with those of others, are more than sample_max_hz of the "
 		      "module allows on a CPU",
 		      options->rate);
-	else if (errno == EPERM)
+	else if (error == -EPERM)
 		warnx("one of the CPUs is a nohz_full one, and sample_isolated of the module is not set");
-	else if (errno == ESTALE)
+	else if (error == -ESTALE)
 		warnx("a new allowlist has ended the session");
-	else
-		warn("%s", SAMPLE_PATH);
-	return -1;
+	else if (error)
+		say_failed(MSR_SAFE_SAMPLE_PATH, error);
+	return error;
 }
 
 static int read_records(struct recording *recording)
 {
 	uint32_t i;
 
-	for (i = 0; i < recording->ring->cpus; i++) {
+	for (i = 0; i < recording->session.ring->cpus; i++) {
 		struct msr_safe_ring *reader = &recording->readers[i];
 
 		while (msr_safe_ring_next(reader, recording->record)) {
@@ -222,7 +182,7 @@ static struct missing count_missing(const struct recording *recording)
 	struct missing missing = { 0 };
 	uint32_t i;
 
-	for (i = 0; i < recording->ring->cpus; i++) {
+	for (i = 0; i < recording->session.ring->cpus; i++) {
 		const struct msr_safe_ring *reader = &recording->readers[i];
 
 		missing.late += reader->stream->late;
@@ -240,7 +200,7 @@ static void print_missing(const struct recording *recording)
 	fprintf(stderr,
 		"%" PRIu64 " samples of %" PRIu32 " CPUs; missing: %" PRIu64 " late, %" PRIu64
 		" throttled, %" PRIu64 " offline, %" PRIu64 " lost",
-		recording->records, recording->ring->cpus, missing.late, missing.throttled,
+		recording->records, recording->session.ring->cpus, missing.late, missing.throttled,
 		missing.offline, missing.lost);
 }
 
@@ -249,25 +209,6 @@ static bool shows_progress(const struct options *options)
 {
 	return !options->quiet && isatty(STDERR_FILENO) &&
 	       (options->output || !isatty(STDOUT_FILENO));
-}
-
-/* Return: its process, 0 if there is no command, or -1 and has said why. */
-static pid_t run_command(const struct options *options)
-{
-	pid_t pid;
-
-	if (!options->command)
-		return 0;
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0)
-		warn("fork");
-	if (pid)
-		return pid;
-	signal(SIGINT, SIG_DFL);
-	execvp(options->command[0], options->command);
-	warn("%s", options->command[0]);
-	_exit(errno == ENOENT ? 127 : 126);
 }
 
 /* ^C is for the command, if there is one, and ends that. */
@@ -281,17 +222,12 @@ static void catch_signals(const struct options *options)
 	sigaction(SIGHUP, &note, NULL);
 }
 
-static int status_of(int status)
-{
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 /* Reads until it is time to end. Return: 0, or -1 for an error; *@status is the command's. */
 static int follow(struct recording *recording, pid_t *pid, int *status)
 {
 	const struct options *options = recording->options;
 	double end = options->duration ? now() + options->duration : 0, shown = now();
-	struct pollfd fd = { .fd = recording->session, .events = POLLIN };
+	struct pollfd fd = { .fd = recording->session.fd, .events = POLLIN };
 
 	for (;;) {
 		poll(&fd, 1, LOOK_MS);
@@ -321,7 +257,7 @@ static bool finish(struct recording *recording, bool good)
 	struct missing missing;
 	bool complete;
 
-	ioctl(recording->session, MSR_IOC_STOP, 0);
+	msr_safe_session_stop(&recording->session);
 	good = good && !read_records(recording) && !output_close(&recording->output);
 	missing = count_missing(recording);
 	complete = !(missing.late + missing.throttled + missing.offline + missing.lost);
@@ -337,18 +273,24 @@ static bool finish(struct recording *recording, bool good)
 int record(const struct options *options)
 {
 	struct recording recording = { .options = options };
-	int device = open_device(), status = 0;
+	struct msr_safe_error error;
+	int device, status = 0;
+	pid_t pid = 0;
 	bool complete;
-	uint64_t len;
-	pid_t pid;
 
-	if (device < 0 || prepare(&recording, device, &len) || map(&recording, len))
+	device = msr_safe_open(MSR_SAFE_SAMPLE_PATH, O_RDONLY, &error);
+	if (device < 0) {
+		say_error(&error);
+		return EXIT_NOTHING;
+	}
+	if (prepare(&recording, device) || make_readers(&recording))
 		return EXIT_NOTHING;
 	close(device);
 	catch_signals(options);
-	if (start(&recording) || output_open(&recording.output, options, recording.ring))
+	if (start(&recording) || output_open(&recording.output, options, recording.session.ring))
 		return EXIT_NOTHING;
-	pid = run_command(options);
+	if (options->command)
+		pid = start_command(options->command);
 	if (pid < 0)
 		return EXIT_NOTHING;
 	complete = finish(&recording, !follow(&recording, &pid, &status));
@@ -358,9 +300,10 @@ int record(const struct options *options)
 			kill(pid, ended_by);
 		waitpid(pid, &status, 0);
 	}
+	msr_safe_session_close(&recording.session);
 	free(recording.readers);
 	free(recording.record);
-	return complete ? status_of(status) : EXIT_INCOMPLETE;
+	return complete ? exit_status(status) : EXIT_INCOMPLETE;
 }
 
 int main(int argc, char *argv[])
@@ -373,9 +316,7 @@ int main(int argc, char *argv[])
 		return status;
 	if (options.convert)
 		return convert(&options);
-	if (!options.some_cpus && cpus_online(&options.cpus)) {
-		warn("CPUs");
+	if (!options.some_cpus && online_cpus(&options.cpus))
 		return EXIT_NOTHING;
-	}
 	return record(&options);
 }

@@ -3,16 +3,15 @@
  * The command line.
  */
 
-#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lib/processor.h"
-#include "../../lib/tables.h"
 #include "../../lib/version.h"
+#include "../common/command.h"
+#include "../common/parse.h"
 #include "record.h"
 
 enum { OPTION_CONVERT = 256, OPTION_STAGGER, OPTION_STRICT };
@@ -55,75 +54,28 @@ static int wrong(const char *why, const char *what)
 	return try_help();
 }
 
-static bool parse_number(const char *text, double min, double max, double *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtod(text, &end);
-	return !errno && end != text && !*end && *value >= min && *value <= max;
-}
-
-static bool parse_address(const char *text, uint32_t *msr)
-{
-	unsigned long long value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	*msr = value;
-	return !errno && isdigit(*text) && !*end && value <= UINT32_MAX;
-}
-
-/* Names are looked up only if there is one: addresses need no tables. */
-static int find_named(struct options *options)
-{
-	const char *lists = getenv("MSR_ALLOWLISTS") ?: LISTS_DIR;
-	struct processor_id id = processor_id_here();
-	const struct model *model;
-	struct tables tables;
-	unsigned int i;
-	int status = -1;
-
-	if (tables_read(&tables, lists)) {
-		warnx("the tables of names are not there: use addresses, or set MSR_ALLOWLISTS to "
-		      "the directory of the lists");
-		return EXIT_NOTHING;
-	}
-	model = tables_model(&tables, id.family, id.model);
-	if (model && !model_has(model, id.maker))
-		model = NULL;
-	for (i = 0; i < options->nr_columns && status < 0; i++) {
-		struct column *column = &options->columns[i];
-
-		if (!isdigit(*column->name) &&
-		    !tables_named(&tables, model, column->name, &column->msr))
-			status = wrong("no register has this name: ", column->name);
-	}
-	tables_free(&tables);
-	return status;
-}
-
 static int parse_registers(struct options *options, char *words[], int count)
 {
-	bool names = false;
-	int i;
+	struct msr_safe_registers *registers = NULL;
+	struct msr_safe_register reg;
+	int i, ret = 0;
 
 	if (count > MSR_SAMPLE_MAX_OPS)
 		return wrong("more than 64 registers", "");
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count && !ret; i++) {
 		struct column *column = &options->columns[i];
 
-		if (strlen(words[i]) >= NAME_SIZE || strpbrk(words[i], ",\"\n"))
+		if (strlen(words[i]) >= NAME_SIZE || strpbrk(words[i], ".,\"\n"))
 			return wrong("not a register: ", words[i]);
 		strcpy(column->name, words[i]);
-		if (!isdigit(*words[i]))
-			names = true;
-		else if (!parse_address(words[i], &column->msr))
-			return wrong("not an address of a register: ", words[i]);
+		ret = find_register(&registers, words[i], &reg);
+		column->msr = reg.msr;
 	}
 	options->nr_columns = count;
-	return names ? find_named(options) : -1;
+	msr_safe_registers_free(registers);
+	if (ret)
+		return ret == -EINVAL ? try_help() : EXIT_NOTHING;
+	return -1;
 }
 
 static int check(const struct options *options, int count)
@@ -163,18 +115,13 @@ int parse_options(struct options *options, int argc, char *argv[])
 	int option, end = argc, status;
 
 	*options = (struct options){ .rate = 100 };
-	for (option = 1; option < argc; option++) {
-		if (strcmp(argv[option], "--"))
-			continue;
-		options->command = &argv[option + 1];
-		end = option;
-		break;
-	}
+	options->command = find_command(&end, argv);
 	while ((option = getopt_long(end, argv, "c:r:e:d:o:bqhV", longs, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options->some_cpus = true;
-			if (!cpus_parse(&options->cpus, optarg) || cpus_empty(&options->cpus))
+			if (msr_safe_cpus_parse(&options->cpus, optarg) ||
+			    msr_safe_cpus_empty(&options->cpus))
 				return wrong("not a list of CPUs: ", optarg);
 			break;
 		case 'r':

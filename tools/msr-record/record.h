@@ -9,8 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../../lib/cpus.h"
-#include "../../lib/ring.h"
+#include "../../lib/libmsrsafe.h"
 
 #define NAME_SIZE 64
 
@@ -25,7 +24,7 @@ struct column {
 struct options {
 	struct column columns[MSR_SAMPLE_MAX_OPS];
 	unsigned int nr_columns;
-	struct cpus cpus;
+	struct msr_safe_cpus cpus;
 	bool some_cpus;
 	double rate; /* a second */
 	double hold; /* on change: seconds of rest after a record; or 0 */
