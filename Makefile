@@ -111,7 +111,7 @@ build/msr-allowlist: CPPFLAGS += -Ilib/shim
 build/msr-allowlist: $(ALLOWLIST_TOOL) $(PROGRAM_PARTS)
 	$(BUILT_FROM)
 
-TOOLS := msr-record
+TOOLS := msr-record rdmsr-safe wrmsr-safe
 $(foreach tool,$(TOOLS),$(eval build/$(tool): $(wildcard tools/$(tool)/*.[ch])))
 $(TOOLS:%=build/%): $(PROGRAM_PARTS)
 	$(BUILT_FROM)

@@ -115,10 +115,16 @@ build/fuzz/fuzz_devices: $(wildcard test/fuzz/devices/*.[ch]) $(GUEST_COMMON) \
 		msr_allowlist_entry.h
 	$(build-guest-program)
 
+# The programs of msr-tools, which ours are compared with
+build/msr-tools/%: | packages-check
+	@test/vm/need msr-tools
+	@mkdir -p $(@D)
+	@cp $$(PATH=$$PATH:/usr/sbin command -v $*) $@
+
 FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
 
 # What guests are given besides the modules
-GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices build/msrsave build/msr-allowlist build/msr-record \
+GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices $(PROGRAMS) build/msr-tools/rdmsr build/msr-tools/wrmsr \
 	build/power build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
 
 packages-check: packages

@@ -7,28 +7,7 @@
 #include <signal.h>
 
 #include "guest.h"
-
-static char text[1 << 20];
-
-/* Runs a command; returns its status, and what it prints in text. */
-static int run(const char *command)
-{
-	FILE *output = popen(command, "r");
-	size_t len;
-	int status;
-
-	assert_non_null(output);
-	len = fread(text, 1, sizeof(text) - 1, output);
-	text[len] = '\0';
-	status = pclose(output);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
-}
-
-static int use_tables(void **state)
-{
-	setenv("MSR_ALLOWLISTS", "allowlists", 1);
-	return load_the_list(state);
-}
+#include "shell.h"
 
 /* Where there was no time for an operation, its column is empty, and so are all that follow. */
 static bool is_line(const char *values, size_t len, const char *expected)
