@@ -111,8 +111,10 @@ build/msr-allowlist: CPPFLAGS += -Ilib/shim
 build/msr-allowlist: $(ALLOWLIST_TOOL) $(PROGRAM_PARTS)
 	$(BUILT_FROM)
 
-TOOLS := msr-record rdmsr-safe wrmsr-safe
+TOOLS := msr-record rdmsr-safe wrmsr-safe msr-power msr-top
 $(foreach tool,$(TOOLS),$(eval build/$(tool): $(wildcard tools/$(tool)/*.[ch])))
+CURSES = $(shell pkg-config --libs ncurses 2> /dev/null || echo -lncurses -ltinfo)
+build/msr-top: LIBS = $(CURSES) -lm
 $(TOOLS:%=build/%): $(PROGRAM_PARTS)
 	$(BUILT_FROM)
 

@@ -323,6 +323,7 @@ enum msr_safe_scope {
 /**
  * struct msr_safe_register - a register, or a field of one
  * @msr:	address
+ * @foreign:	only processors of other models have it
  * @scope:	which CPUs share it
  * @low:	lowest bit of the field; 0 for a whole register
  * @high:	highest bit of the field; 63 for a whole register
@@ -332,6 +333,7 @@ enum msr_safe_scope {
  */
 struct msr_safe_register {
 	uint32_t msr;
+	bool foreign;
 	enum msr_safe_scope scope;
 	unsigned int low;
 	unsigned int high;

@@ -83,11 +83,12 @@ static enum msr_safe_scope scope_of(const struct reg *reg)
 	return MSR_SAFE_SCOPE_UNKNOWN;
 }
 
-static void fill(struct msr_safe_register *reg, const struct reg *row, uint32_t msr,
-		 const struct field *field)
+static void fill(struct msr_safe_register *reg, const struct msr_safe_registers *registers,
+		 const struct reg *row, uint32_t msr, const struct field *field)
 {
 	*reg = (struct msr_safe_register){
 		.msr = msr,
+		.foreign = !msr_safe_model_has(registers->model, row->models),
 		.scope = scope_of(row),
 		.low = field ? field->low : 0,
 		.high = field ? field->high : 63,
@@ -140,7 +141,7 @@ int msr_safe_registers_find(const struct msr_safe_registers *registers, const ch
 		if (strcasecmp(field->name, point + 1) == 0)
 			break;
 	}
-	fill(reg, row, msr, field);
+	fill(reg, registers, row, msr, field);
 	return 0;
 }
 
@@ -161,7 +162,7 @@ int msr_safe_registers_at(const struct msr_safe_registers *registers, uint32_t m
 
 	if (!row)
 		return -ENOENT;
-	fill(reg, row, msr, NULL);
+	fill(reg, registers, row, msr, NULL);
 	return 0;
 }
 
@@ -179,6 +180,6 @@ int msr_safe_registers_field(const struct msr_safe_registers *registers, uint32_
 		if (!field)
 			return -ENOENT;
 	} while (nr-- > 0);
-	fill(reg, row, msr, field);
+	fill(reg, registers, row, msr, field);
 	return 0;
 }

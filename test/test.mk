@@ -59,10 +59,14 @@ build/unit/test_cpus: WRAPPED += fopen
 build/unit/test_devices: lib/access.c lib/allowlist.c lib/device.c
 build/unit/test_devices: WRAPPED += open close stat pread pwrite fopen fstat ioctl
 build/unit/test_registers: $(LIB)
-build/unit/test_energy: examples/energy.h
-build/unit/test_power: examples/power.c $(wildcard examples/*.h) test/unit/machine/cpuid.h
-build/unit/test_power: CPPFLAGS += -I. -Itest/unit/machine
-build/unit/test_power: WRAPPED += open fopen ioctl clock_gettime clock_nanosleep
+# Programs on a machine that is played
+PLAYED := msr_safe_open_batch msr_safe_batch msr_safe_processor_here topology_read boot_time clock_gettime \
+	sigtimedwait start_command waitpid kill msr_safe_cpus_online
+build/unit/test_power: $(wildcard tools/msr-power/*.[ch])
+build/unit/test_top: $(wildcard tools/msr-top/*.[ch])
+build/unit/test_top: LIBS = $(CURSES) -lm
+build/unit/test_power build/unit/test_top: test/unit/play.c test/unit/play.h $(COMMON) $(LIB)
+build/unit/test_power build/unit/test_top: WRAPPED += $(PLAYED)
 build/unit/test_options: msrsave/options.c $(COMMON) $(LIB)
 build/unit/test_msrsave: $(MSRSAVE) $(LIB)
 build/unit/test_msrsave: WRAPPED += msr_safe_open_batch msr_safe_batch msr_safe_ops msr_safe_allowlist_read msr_safe_cpus_online \
@@ -78,7 +82,7 @@ build/unit/%: test/unit/%.c test/unit/unit.h $(LIB_HEADERS) \
 		$(wildcard msrsave/*.h allowlists/msr-allowlist/*.h)
 	@mkdir -p $(@D)
 	@$(COMPILE) -fsanitize=address,undefined \
-		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter %.c,$^) -lcmocka
+		-fno-sanitize-recover=all $(WRAPPED:%=-Wl,--wrap=%) -o $@ $(filter %.c,$^) -lcmocka $(LIBS)
 
 GUEST_COMMON := $(wildcard test/guest/[!t]*.[ch]) test/harness.h build/lib/libmsrsafe.a \
 	$(PUBLIC_HEADERS)
@@ -125,7 +129,7 @@ FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
 
 # What guests are given besides the modules
 GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices $(PROGRAMS) build/msr-tools/rdmsr build/msr-tools/wrmsr \
-	build/power build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
+	build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
 
 packages-check: packages
 	@test/vm/need g++ libcmocka-dev $(CLANG)
@@ -201,6 +205,6 @@ $(EXAMPLES): $(wildcard examples/*.h)
 
 demo: kernel-files build/vm/msr-safe.ko build/demo/msr
 	@$(MAKE) -s examples
-	@test/vm/demo "$(KERNEL_FILES)" $(filter build/%,$^) build/example build/msr_top
+	@test/vm/demo "$(KERNEL_FILES)" $(filter build/%,$^) build/example $(PROGRAMS)
 
 .PHONY: demo

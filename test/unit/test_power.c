@@ -1,337 +1,511 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * examples/power.c on a machine that is made up: processors, registers, CPUs that
- * leave, and time. Emulated machines have no energy counters.
+ * msr-power, on a machine that is played.
  */
 
-#include <cpuid.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "../../msr_safe.h"
-#include "unit.h"
+#include "play.h"
 
-int __real_main(int argc, char **argv);
+/* The counters of the machine: of packages, memory and platform, or of cores */
+static struct {
+	uint32_t unit_msr;
+	uint64_t units;
+	struct {
+		uint32_t msr;
+		double unit; /* joules */
+		double watts[2]; /* of each package; of each core, if it is one of those */
+		int error;
+	} domains[4];
+	int unit_error;
+	uint32_t first; /* what all counters began with */
+} counters;
 
-static unsigned int vendor_ebx, vendor_edx, vendor_ecx, model_eax;
-
-void fake_cpuid(unsigned int leaf, unsigned int *eax, unsigned int *ebx, unsigned int *ecx,
-		unsigned int *edx)
-{
-	*eax = leaf ? model_eax : 1;
-	*ebx = vendor_ebx;
-	*ecx = vendor_ecx;
-	*edx = vendor_edx;
-}
-
-/* A program that ends for an error leaves it to the kernel to free its memory. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
-#define CPUS 4
-#define BATCH_FD 4242
-
-/* The machine: what power reads from it */
-static struct machine {
-	uint32_t unit_msr, energy_msr;
-	uint64_t unit;
-	double watts[2]; /* of package 0 and 1 */
-	uint64_t energy; /* what the counters begin with */
-	int error; /* of reading energy_msr, if any */
-	double leaves; /* when CPU 0 does, if ever */
-	double late; /* how much too late a tick is */
-	double time;
-	int open_error, ioctl_error;
-} machine;
-
-static bool is_online(unsigned int cpu)
-{
-	return cpu > 0 || !machine.leaves || machine.time < machine.leaves;
-}
-
-int __wrap_open(const char *path, int flags);
-int __wrap_open(const char *path, int flags)
-{
-	assert_string_equal(path, "/dev/cpu/msr_batch");
-	assert_int_equal(flags & O_ACCMODE, O_RDONLY);
-	errno = machine.open_error;
-	return machine.open_error ? -1 : BATCH_FD;
-}
-
-/* CPUs 0 and 1 are package 0, the others package 1. */
-FILE *__wrap_fopen(const char *path, const char *mode);
-FILE *__wrap_fopen(const char *path, const char *mode)
-{
-	static char texts[2][8] = { "0\n", "1\n" };
-	static char online[16];
-	unsigned int cpu;
-
-	(void)mode;
-	if (!strcmp(path, "/sys/devices/system/cpu/online")) {
-		strcpy(online, is_online(0) ? "0-3\n" : "1-3\n");
-		return fmemopen(online, strlen(online), "r");
-	}
-	assert_int_equal(sscanf(path, "/sys/devices/system/cpu/cpu%u/topology/physical_package_id",
-				&cpu),
-			 1);
-	assert_true(cpu < CPUS);
-	return fmemopen(texts[cpu / 2], strlen(texts[cpu / 2]), "r");
-}
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
-{
-	(void)clock;
-	ts->tv_sec = machine.time;
-	ts->tv_nsec = (machine.time - ts->tv_sec) * 1e9;
-	return 0;
-}
-
-int __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *until,
-			   struct timespec *left);
-int __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *until,
-			   struct timespec *left)
-{
-	(void)clock;
-	(void)left;
-	assert_int_equal(flags, TIMER_ABSTIME);
-	machine.time = until->tv_sec + until->tv_nsec / 1e9 + machine.late;
-	return 0;
-}
-
-static int read_register(struct msr_batch_op *op)
-{
-	double joules = machine.watts[op->cpu / 2] * machine.time;
-
-	if (!is_online(op->cpu))
-		return -ENXIO;
-	if (op->msr == machine.unit_msr) {
-		op->msrdata = machine.unit;
-		return 0;
-	}
-	if (op->msr != machine.energy_msr)
-		return -EACCES;
-	if (machine.error)
-		return machine.error;
-	op->msrdata = (uint32_t)(machine.energy +
-				 (uint64_t)(joules * (1 << (machine.unit >> 8 & 0x1F)) + 0.5));
-	return 0;
-}
-
-int __wrap_ioctl(int fd, unsigned long command, struct msr_batch_array *batch);
-int __wrap_ioctl(int fd, unsigned long command, struct msr_batch_array *batch)
+static int read_counter(unsigned int cpu, uint32_t msr, uint64_t *value)
 {
 	unsigned int i;
-	int error = 0;
 
-	assert_int_equal(fd, BATCH_FD);
-	assert_int_equal(command, X86_IOC_MSR_BATCH);
-	assert_int_equal(batch->numops, 4); /* of both packages at once */
-	if (machine.ioctl_error) {
-		errno = machine.ioctl_error;
-		return -1;
+	if (msr == counters.unit_msr) {
+		*value = counters.units;
+		return counters.unit_error;
 	}
-	for (i = 0; i < batch->numops; i++) {
-		assert_int_not_equal(batch->ops[i].isrdmsr, 0);
-		batch->ops[i].err = read_register(&batch->ops[i]);
-		if (batch->ops[i].err && !error)
-			error = -batch->ops[i].err;
+	for (i = 0; i < 4; i++) {
+		if (counters.domains[i].msr != msr)
+			continue;
+		*value = counters.domains[i].watts[play_package(cpu)] * play->time /
+				 counters.domains[i].unit +
+			 0.5;
+		/* Bits above the counter do not matter. */
+		*value = (uint32_t)(*value + counters.first) | UINT64_C(0xABC) << 32;
+		return counters.domains[i].error;
 	}
-	errno = error;
-	return error ? -1 : 0;
+	return -EIO;
 }
 
-static char said[1 << 14];
-
-/* Runs power in a child; its exit status, and in said what it printed */
-static int run_words(char **words)
+/* A server of Intel: 2^-14 J, and 2^-16 J for memory */
+static int be_ice_lake(void **state)
 {
-	int output[2];
-	size_t len = 0;
-	int count = 0;
-	ssize_t got;
-	int status;
-	pid_t pid;
-
-	while (words[count])
-		count++;
-	assert_int_equal(pipe(output), 0);
-	pid = fork();
-	if (pid == 0) {
-		dup2(output[1], STDOUT_FILENO);
-		dup2(output[1], STDERR_FILENO);
-		close(output[0]);
-		exit(__real_main(count, words));
-	}
-	close(output[1]);
-	while ((got = read(output[0], said + len, sizeof(said) - 1 - len)) > 0)
-		len += got;
-	said[len] = '\0';
-	close(output[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-#define RUN(...) run_words((char *[]){ "power", __VA_ARGS__, NULL })
-
-static void assert_said(const char *text)
-{
-	if (!strstr(said, text))
-		fail_msg("not said: \"%s\", but: %s", text, said);
-}
-
-static void set_vendor(const char *vendor)
-{
-	memcpy(&vendor_ebx, vendor, 4);
-	memcpy(&vendor_edx, vendor + 4, 4);
-	memcpy(&vendor_ecx, vendor + 8, 4);
-}
-
-/* A server of Intel's, with two packages */
-static int prepare(void **state)
-{
-	(void)state;
-	set_vendor("GenuineIntel");
-	model_eax = 0x606A6;
-	machine = (struct machine){
-		.unit_msr = 0x606,
-		.energy_msr = 0x611,
-		.unit = 0xA0E03,
-		.watts = { 95.5, 250 },
-		.time = 1000,
-	};
+	play_begin(state);
+	play->read = read_counter;
+	memset(&counters, 0, sizeof(counters));
+	counters.unit_msr = 0x606;
+	counters.units = 0xA0E03;
+	counters.domains[0].msr = 0x611;
+	counters.domains[0].unit = 1.0 / (1 << 14);
+	counters.domains[0].watts[0] = 95.5;
+	counters.domains[0].watts[1] = 250;
+	counters.domains[1].msr = 0x619;
+	counters.domains[1].unit = 1.0 / (1 << 16);
+	counters.domains[1].watts[0] = 12.25;
+	counters.domains[1].watts[1] = 30;
 	return 0;
 }
 
-TEST(each_package_has_its_watts_each_tick, prepare, NULL)
+#define RUN(...) play_run((char *[]){ "msr-power", __VA_ARGS__, NULL })
+
+TEST(each_interval_has_the_watts_of_each_domain, be_ice_lake, play_end)
 {
 	assert_int_equal(RUN("-n", "2", "-i", "0.5"), 0);
-	assert_string_equal(said, "Power of each package:\n"
-				  "package 0   CPU 0                 95.50 W\n"
-				  "package 1   CPU 2                250.00 W\n"
-				  "Power of each package:\n"
-				  "package 0   CPU 0                 95.50 W\n"
-				  "package 1   CPU 2                250.00 W\n");
+	assert_string_equal(said, "PACKAGE  DOMAIN         WATTS       JOULES\n"
+				  "0        package        95.50       47.750\n"
+				  "0        dram           12.25        6.125\n"
+				  "1        package       250.00      125.000\n"
+				  "1        dram           30.00       15.000\n\n"
+				  "PACKAGE  DOMAIN         WATTS       JOULES\n"
+				  "0        package        95.50       47.750\n"
+				  "0        dram           12.25        6.125\n"
+				  "1        package       250.00      125.000\n"
+				  "1        dram           30.00       15.000\n\n");
+	/* One batch for all, at the start and at each tick */
+	assert_int_equal(play->batches, 3);
 }
 
-TEST(amd_and_hygon_have_registers_of_their_own, prepare, NULL)
+/* What every family counts in, by its registers or by the manual */
+TEST(every_family_has_its_units, be_ice_lake, play_end)
 {
-	machine.unit_msr = 0xC0010299;
-	machine.energy_msr = 0xC001029B;
-	machine.unit = 0xA1003;
-	set_vendor("AuthenticAMD");
+	static const struct {
+		struct processor_id id;
+		uint64_t units;
+		double package, dram, platform; /* joules */
+	} families[] = {
+		{ { "intel", 6, 0x2A }, 0xA1003, 1.0 / (1 << 16), 0, 0 }, /* Sandy Bridge */
+		{ { "intel", 6, 0x2D }, 0xA1003, 1.0 / (1 << 16), 1.0 / (1 << 16), 0 },
+		{ { "intel", 6, 0x3E }, 0xA1003, 1.0 / (1 << 16), 1.0 / (1 << 16), 0 },
+		{ { "intel", 6, 0x3C },
+		  0xA0E03,
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 14),
+		  0 }, /* Haswell */
+		{ { "intel", 6, 0x3F }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 16), 0 },
+		{ { "intel", 6, 0x4F }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 16), 0 },
+		{ { "intel", 6, 0x56 }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 16), 0 },
+		{ { "intel", 6, 0x5E },
+		  0xA0E03,
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 14) },
+		{ { "intel", 6, 0x55 },
+		  0xA0E03,
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 16),
+		  1.0 / (1 << 14) },
+		{ { "intel", 6, 0x6A },
+		  0xA0E03,
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 16),
+		  1.0 / (1 << 14) },
+		{ { "intel", 6, 0x6C },
+		  0xA0E03,
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 16),
+		  1.0 / (1 << 14) },
+		{ { "intel", 6, 0x8F }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 14), 1 },
+		{ { "intel", 6, 0xCF }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 14), 1 },
+		{ { "intel", 6, 0x97 },
+		  0xA0E03,
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 14) },
+		{ { "intel", 6, 0xAD }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 14), 1 },
+		{ { "intel", 6, 0xAF },
+		  0xA0E03,
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 14),
+		  1.0 / (1 << 14) },
+		{ { "intel", 6, 0x57 }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 16), 0 },
+		{ { "intel", 6, 0x85 }, 0xA0E03, 1.0 / (1 << 14), 1.0 / (1 << 16), 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		be_ice_lake(NULL);
+		play->processor = families[i].id;
+		counters.units = families[i].units;
+		counters.domains[0].unit = families[i].package;
+		counters.domains[1].unit = families[i].dram;
+		if (!families[i].dram)
+			counters.domains[1].msr = 0;
+		if (families[i].platform) {
+			counters.domains[2].msr = 0x64D;
+			counters.domains[2].unit = families[i].platform;
+			counters.domains[2].watts[0] = 600;
+		}
+		if (RUN("-n", "1", "-i", "10"))
+			fail_msg("model 0x%X: %s", families[i].id.model, said);
+		assert_said("0        package        95.50      955.000\n");
+		if (families[i].dram)
+			assert_said("0        dram           12.25      122.500\n");
+		else
+			assert_not_said("dram");
+		if (families[i].platform)
+			assert_said("0        platform      600.00     6000.000\n");
+		else
+			assert_not_said("platform");
+	}
+}
+
+static void be_amd(unsigned int family)
+{
+	be_ice_lake(NULL);
+	play->processor = (struct processor_id){ "amd", family, 1 };
+	play->threads = 2;
+	counters.unit_msr = 0xC0010299;
+	counters.units = 0xA1003;
+	counters.domains[0].msr = 0xC001029B;
+	counters.domains[0].unit = 1.0 / (1 << 16);
+	counters.domains[1].msr = 0xC001029A;
+	counters.domains[1].unit = 1.0 / (1 << 16);
+}
+
+TEST(the_cores_of_amd_are_added_up, NULL, play_end)
+{
+	static const unsigned int families[] = { 0x17, 0x19, 0x1A };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		be_amd(families[i]);
+		assert_int_equal(RUN("-n", "1", "-i", "2"), 0);
+		assert_string_equal(said, "PACKAGE  DOMAIN         WATTS       JOULES\n"
+					  "0        package        95.50      191.000\n"
+					  "0        cores          24.50       49.000\n"
+					  "1        package       250.00      500.000\n"
+					  "1        cores          60.00      120.000\n\n");
+	}
+	be_amd(0x18);
+	play->processor.maker = "hygon";
 	assert_int_equal(RUN("-n", "1"), 0);
-	assert_said(" 250.00 W\n");
-	set_vendor("HygonGenuine");
+	assert_said("1        package       250.00");
+}
+
+TEST(each_die_of_intel_has_counters_of_its_own, be_ice_lake, play_end)
+{
+	play->packages = 1;
+	play->dies = 2;
+	counters.domains[1].msr = 0;
 	assert_int_equal(RUN("-n", "1"), 0);
-	assert_said(" 95.50 W\n");
+	assert_string_equal(said, "PACKAGE  DOMAIN         WATTS       JOULES\n"
+				  "0        package        95.50       95.500\n"
+				  "0.1      package        95.50       95.500\n\n");
 }
 
-TEST(processors_that_are_not_known_are_refused, prepare, NULL)
+TEST(a_counter_that_wraps_is_no_matter, be_ice_lake, play_end)
 {
-	set_vendor("CentaurHauls");
-	assert_int_equal(RUN("-n", "1"), 1);
-	assert_said("CentaurHauls");
-	set_vendor("GenuineIntel");
-	model_eax = 0x30678;
-	assert_int_equal(RUN("-n", "1"), 1);
-	assert_said("model 0x37: its unit of energy is not known");
-}
-
-TEST(a_counter_that_begins_again_is_no_matter, prepare, NULL)
-{
-	/* After 0.5 seconds of the second tick */
-	machine.energy = UINT64_C(0x100000000) - (uint64_t)(95.5 * 1001.5 * 16384);
+	/* Half a second after the start */
+	counters.first = UINT64_C(0x100000000) - (uint32_t)(uint64_t)(95.5 * 1000.5 * 16384);
 	assert_int_equal(RUN("-n", "3"), 0);
-	assert_null(strstr(said, "too long"));
-	assert_said("95.50 W\npackage 1   CPU 2                250.00 W\n"
-		    "Power of each package:\n"
-		    "package 0   CPU 0                 95.50 W\n");
+	assert_not_said(" -");
+	assert_said("0        package        95.50       95.500\n");
 }
 
-TEST(an_interval_in_which_it_could_go_round_twice_is_wrong_usage, prepare, NULL)
+TEST(an_interval_can_be_longer_than_a_counter_takes_to_wrap, be_ice_lake, play_end)
 {
-	assert_int_equal(RUN("-n", "1", "-i", "65.5"), 0);
-	assert_int_equal(RUN("-n", "1", "-i", "65.6"), 2);
-	assert_said("the interval can be up to 65.5 seconds on this processor");
-	machine.unit = 0xA1003;
-	assert_int_equal(RUN("-n", "1", "-i", "16.3"), 0);
-	assert_int_equal(RUN("-n", "1", "-i", "16.4"), 2);
-	assert_said("the interval can be up to 16.3 seconds on this processor");
+	assert_int_equal(RUN("-n", "1", "-i", "86400"), 0);
+	assert_said("0        package        95.50  8251200.000\n");
+	assert_said("1        package       250.00 21600000.000\n");
+	assert_said("0        dram           12.25  1058400.000\n");
+	/* Memory wraps after 32.8 seconds at 2000 W. */
+	assert_in_range(play->batches, 86400 / 16.4, 86400 / 16);
 }
 
-TEST(a_tick_that_is_much_too_late_has_no_watts, prepare, NULL)
+TEST(a_time_that_is_too_long_has_no_watts, be_ice_lake, play_end)
 {
-	machine.late = 140;
+	play->late = 140; /* as if the machine had slept */
 	assert_int_equal(RUN("-n", "1"), 0);
-	assert_said("package 0   CPU 0         too long a time\n");
+	assert_said("0        package            -            -\n");
 }
 
-TEST(when_a_cpu_goes_another_of_its_package_is_asked, prepare, NULL)
+TEST(when_a_cpu_goes_another_of_its_package_is_asked, be_ice_lake, play_end)
 {
-	machine.leaves = 1001.5;
-	assert_int_equal(RUN("-n", "3"), 0);
-	assert_string_equal(said, "Power of each package:\n"
-				  "package 0   CPU 0                 95.50 W\n"
-				  "package 1   CPU 2                250.00 W\n"
-				  "Power of each package:\n"
-				  "package 0   CPU 0                 offline\n"
-				  "package 1   CPU 2                250.00 W\n"
-				  "Power of each package:\n"
-				  "package 0   CPU 1                 95.50 W\n"
-				  "package 1   CPU 2                250.00 W\n");
+	play->leaves = 1001.5;
+	assert_int_equal(RUN("-n", "4"), 0);
+	assert_string_equal(strstr(said, "-"), "-            -\n"
+					       "0        dram               -            -\n"
+					       "1        package       250.00      250.000\n"
+					       "1        dram           30.00       30.000\n\n"
+					       "PACKAGE  DOMAIN         WATTS       JOULES\n"
+					       "0        package        95.50      191.000\n"
+					       "0        dram           12.25       24.500\n"
+					       "1        package       250.00      250.000\n"
+					       "1        dram           30.00       30.000\n\n"
+					       "PACKAGE  DOMAIN         WATTS       JOULES\n"
+					       "0        package        95.50       95.500\n"
+					       "0        dram           12.25       12.250\n"
+					       "1        package       250.00      250.000\n"
+					       "1        dram           30.00       30.000\n\n");
 }
 
-TEST(a_unit_of_0_is_told, prepare, NULL)
+TEST(a_command_is_told_what_it_used, be_ice_lake, play_end)
 {
-	machine.unit = 0;
+	play->command_ends = 1100.25;
+	play->command_status = 7;
+	assert_int_equal(RUN("--", "stream", "-x"), 7);
+	assert_string_equal(play->command, "stream");
+	assert_string_equal(said, "\n Energy used while 'stream' ran:\n\n"
+				  "         9573.88 J  package   of package 0          95.50 W\n"
+				  "         1228.06 J  dram      of package 0          12.25 W\n"
+				  "        25062.50 J  package   of package 1         250.00 W\n"
+				  "         3007.50 J  dram      of package 1          30.00 W\n\n"
+				  "      100.250000 seconds elapsed\n\n");
+	/* No more often than counters need: twice while memory's could wrap */
+	assert_in_range(play->batches, 7, 9);
+}
+
+TEST(with_a_command_and_a_format_each_interval_is_printed, be_ice_lake, play_end)
+{
+	play->command_ends = 1002.5;
+	counters.domains[1].msr = 0;
+	play->packages = 1;
+	assert_int_equal(RUN("--csv", "--", "stream"), 0);
+	assert_said("time_s,seconds,package,domain,watts,joules\n"
+		    "1.000,1.000000,0,package,95.5");
+	assert_said("\n2.500,0.500000,0,package,95.5");
+	assert_said("          238.75 J  package   of package 0");
+}
+
+TEST(sigterm_ends_the_command_too, be_ice_lake, play_end)
+{
+	play->command_ends = 5000;
+	play->stops = 1010;
+	assert_int_equal(RUN("--", "stream"), 128 + 15);
+	assert_int_equal(play->signalled, 15);
+	assert_said("       10.000000 seconds elapsed");
+}
+
+TEST(without_a_command_sigterm_ends_it_well, be_ice_lake, play_end)
+{
+	play->stops = 1002.5;
+	assert_int_equal(RUN("-i", "1"), 0);
+}
+
+TEST(csv_has_a_line_for_each_domain, be_ice_lake, play_end)
+{
+	play->late = 0;
+	assert_int_equal(RUN("--csv", "-n", "1", "-i", "2"), 0);
+	assert_string_equal(said, "time_s,seconds,package,domain,watts,joules\n"
+				  "2.000,2.000000,0,package,95.500000,191.000000\n"
+				  "2.000,2.000000,0,dram,12.250000,24.500000\n"
+				  "2.000,2.000000,1,package,250.000000,500.000000\n"
+				  "2.000,2.000000,1,dram,30.000000,60.000000\n");
+	play->late = 500;
+	assert_int_equal(RUN("--csv", "-n", "1"), 0);
+	assert_said("\n501.000,,0,package,,\n");
+}
+
+TEST(json_has_an_object_for_each_interval, be_ice_lake, play_end)
+{
+	play->packages = 1;
+	assert_int_equal(RUN("--json", "-n", "2", "-i", "4"), 0);
+	assert_said(
+		"{\"time_s\": 4.000, \"domains\": [{\"package\": \"0\", \"domain\": \"package\", "
+		"\"seconds\": 4.000000, \"watts\": 95.5");
+	assert_said("}, {\"package\": \"0\", \"domain\": \"dram\", ");
+	assert_said("}]}\n{\"time_s\": 8.000, ");
+	play->late = 500;
+	assert_int_equal(RUN("--json", "-n", "1"), 0);
+	assert_said("\"seconds\": null, \"watts\": null, \"joules\": null}");
+}
+
+#define PROM "build/unit/power.prom"
+
+static char *metrics(void)
+{
+	static char text[1 << 16];
+	int fd = open(PROM, O_RDONLY);
+	ssize_t len = read(fd, text, sizeof(text) - 1);
+
+	assert_true(len > 0);
+	text[len] = '\0';
+	close(fd);
+	return text;
+}
+
+static double metric(const char *name)
+{
+	const char *line = metrics();
+	double value;
+
+	for (; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, strlen(name)) == 0) {
+			assert_int_equal(sscanf(line + strlen(name), " %lf", &value), 1);
+			return value;
+		}
+	}
+	return -1;
+}
+
+#define TOTAL "msr_power_joules_total{package=\"0\",die=\"0\",domain=\"package\"}"
+#define WATTS "msr_power_watts{package=\"0\",die=\"0\",domain=\"package\"}"
+#define GAPS "msr_power_gaps_total{package=\"0\",die=\"0\",domain=\"package\"}"
+
+TEST(metrics_go_on_counting_from_one_run_to_the_next, be_ice_lake, play_end)
+{
+	struct stat stat_of;
+	double time;
+
+	unlink(PROM);
+	assert_int_equal(RUN("--openmetrics", PROM), 0);
+	assert_string_equal(said, "");
+	assert_true(metric(TOTAL) == 0);
+	assert_true(metric(WATTS) == -1); /* one read tells no power */
+	assert_int_equal(stat(PROM, &stat_of), 0);
+	assert_int_equal(stat_of.st_mode & 07777, 0644);
+	for (time = 1015; time < 1200; time += 15) {
+		play->time = time;
+		assert_int_equal(RUN("--openmetrics", PROM), 0);
+		assert_true(metric(TOTAL) > 95.49 * (time - 1000));
+		assert_true(metric(TOTAL) < 95.51 * (time - 1000));
+		assert_true(metric(WATTS) > 95.49 && metric(WATTS) < 95.51);
+	}
+	assert_true(metric(GAPS) == 0);
+	/* Far too long: the counter may have wrapped. */
+	time = metric(TOTAL);
+	play->time += 1000;
+	assert_int_equal(RUN("--openmetrics", PROM), 0);
+	assert_true(metric(TOTAL) == time);
+	assert_true(metric(GAPS) == 1);
+	assert_true(metric(WATTS) == -1);
+}
+
+TEST(metrics_of_another_boot_are_no_base_for_counters, be_ice_lake, play_end)
+{
+	char *text, *id;
+	FILE *file;
+
+	unlink(PROM);
+	assert_int_equal(RUN("--openmetrics", PROM), 0);
+	play->time += 10;
+	assert_int_equal(RUN("--openmetrics", PROM), 0);
+	assert_true(metric(TOTAL) > 954);
+	text = metrics();
+	id = strstr(text, "boot_id=\"");
+	assert_non_null(id);
+	id[9] = id[9] == '1' ? '2' : '1';
+	file = fopen(PROM, "w");
+	fputs(text, file);
+	fclose(file);
+	play->time += 10;
+	assert_int_equal(RUN("--openmetrics", PROM), 0);
+	assert_true(metric(TOTAL) > 954 && metric(TOTAL) < 956);
+	assert_true(metric(GAPS) == 0);
+}
+
+TEST(a_file_that_is_no_metrics_is_replaced, be_ice_lake, play_end)
+{
+	FILE *file = fopen(PROM, "w");
+
+	fputs("msr_power_joules_total{package=\"0\",die=\"0\",domain=\"package\"} 5\nrubbish\n",
+	      file);
+	fclose(file);
+	assert_int_equal(RUN("--openmetrics", PROM), 0);
+	assert_true(metric(TOTAL) == 0);
+}
+
+TEST(metrics_are_written_each_interval, be_ice_lake, play_end)
+{
+	unlink(PROM);
+	assert_int_equal(RUN("--openmetrics", PROM, "-i", "10", "-n", "3"), 0);
+	assert_true(metric(TOTAL) > 2864 && metric(TOTAL) < 2866);
+	assert_true(metric("msr_power_read_boottime_seconds") > 1029.9);
+}
+
+TEST(metrics_that_cannot_be_written_are_told, be_ice_lake, play_end)
+{
+	assert_int_equal(RUN("--openmetrics", "/nonexistent/x.prom"), 1);
+	assert_string_equal(said, "msr-power: /nonexistent/x.prom: No such file or directory\n");
+}
+
+TEST(processors_that_are_not_known_are_refused, be_ice_lake, play_end)
+{
+	play->processor = (struct processor_id){ "", 6, 0xF };
+	assert_int_equal(RUN("-n", "1"), 1);
+	assert_said("the energy counters of this processor are not known");
+	play->processor = (struct processor_id){ "intel", 6, 0x37 };
+	assert_int_equal(RUN("-n", "1"), 1);
+	assert_said("an Atom of model 0x37: its unit of energy is not known");
+}
+
+TEST(a_unit_of_0_is_told, be_ice_lake, play_end)
+{
+	counters.units = 0;
+	play->processor.model = 0x3C;
 	assert_int_equal(RUN("-n", "1"), 1);
 	assert_said("register 0x606 of CPU 0 is 0, as in virtual machines");
 }
 
-TEST(a_register_that_is_not_there_is_told, prepare, NULL)
+TEST(registers_that_are_not_there_are_told, be_ice_lake, play_end)
 {
-	machine.error = -EIO;
+	counters.domains[0].error = -EIO;
+	counters.domains[1].error = -EIO;
 	assert_int_equal(RUN("-n", "1"), 1);
-	assert_said("CPU 0 has no register 0x611: it does not tell its power");
+	assert_said("the processor has no energy counters");
 }
 
-TEST(the_lines_that_the_list_needs_are_told, prepare, NULL)
+TEST(the_lines_that_the_list_needs_are_told, be_ice_lake, play_end)
 {
-	machine.error = -EACCES;
+	counters.domains[0].error = -EACCES;
+	counters.domains[1].error = -EACCES;
+	counters.unit_error = -EACCES;
 	assert_int_equal(RUN("-n", "1"), 3);
-	assert_said("register 0x611 is not in the allowlist\n");
-	assert_said("\n0x606 0x0\n0x611 0x0\n");
+	assert_said("msr-power: 0x00000611 0x0000000000000000\n");
+	assert_said("msr-power: 0x00000606 0x0000000000000000\n");
+	/* What is listed is shown all the same. */
+	be_ice_lake(NULL);
+	counters.domains[0].error = -EACCES;
+	assert_int_equal(RUN("-n", "2"), 0);
+	assert_said("0        dram           12.25");
+	assert_ptr_equal(strstr(strstr(said, "0x00000611") + 1, "0x00000611"), NULL);
 }
 
-TEST(a_device_that_cannot_be_used_is_told_with_advice, prepare, NULL)
+TEST(a_device_that_cannot_be_used_is_told_with_advice, be_ice_lake, play_end)
 {
-	machine.open_error = ENOENT;
+	play->open_error = ENOENT;
 	assert_int_equal(RUN("-n", "1"), 3);
-	assert_said("Is the module loaded?");
-	machine.open_error = EACCES;
+	assert_said("modprobe msr-safe");
+	play->open_error = 0;
+	play->batch_error = ENOPROTOOPT;
 	assert_int_equal(RUN("-n", "1"), 3);
-	assert_said("Ask the administrator");
-	machine.open_error = 0;
-	machine.ioctl_error = ENOPROTOOPT;
-	assert_int_equal(RUN("-n", "1"), 1);
-	assert_said("compare\nmsr_version.h with /dev/cpu/msr_safe_version");
+	assert_said("the module has another version");
 }
 
-TEST(wrong_usage_is_told, prepare, NULL)
+TEST(wrong_usage_is_told, be_ice_lake, play_end)
 {
 	assert_int_equal(RUN("-n", "0"), 2);
+	assert_said("Try 'msr-power --help' for more information.");
 	assert_int_equal(RUN("-n", "-1"), 2);
 	assert_int_equal(RUN("-n", "1x"), 2);
 	assert_int_equal(RUN("-i", "0"), 2);
-	assert_int_equal(RUN("-i", "nan"), 2);
-	assert_int_equal(RUN("-x"), 2);
-	assert_int_equal(RUN("word"), 2);
-	assert_said("Usage: power");
+	assert_int_equal(RUN("-i", "x"), 2);
+	assert_int_equal(RUN("-i", "1e9"), 2);
+	assert_int_equal(RUN("stream"), 2);
+	assert_int_equal(RUN("--"), 2);
+	assert_int_equal(RUN("--openmetrics", "x", "--csv"), 2);
+	assert_int_equal(RUN("--openmetrics", "x", "--", "true"), 2);
+	assert_int_equal(RUN("--no-such"), 2);
+	assert_int_equal(play->opens, 0);
 	assert_int_equal(RUN("--help"), 0);
-	assert_said("Usage: power");
+	assert_int_equal(RUN("--version"), 0);
+	assert_said("msr-power 2.");
 }

@@ -57,12 +57,18 @@ TEST(a_register_is_found_by_its_name, NULL, forget)
 
 TEST(a_name_means_the_register_of_the_processor, NULL, forget)
 {
+	struct msr_safe_register reg;
+
 	read_for("06_57");
 	assert_field("CORE_C6_RESIDENCY", 0x3FF, 63, 0);
 	read_for("06_8F");
 	assert_field("CORE_C6_RESIDENCY", 0x3FD, 63, 0);
 	/* What only others have has its name all the same. */
 	assert_field("PStateCtl", 0xC0010062, 63, 0);
+	assert_int_equal(msr_safe_registers_find(registers, "PStateCtl", &reg), 0);
+	assert_true(reg.foreign);
+	assert_int_equal(msr_safe_registers_find(registers, "MPERF", &reg), 0);
+	assert_false(reg.foreign);
 	/* A processor that no table has */
 	read_for("06_FF");
 	assert_field("PKG_ENERGY_STATUS", 0x611, 63, 0);
