@@ -111,7 +111,7 @@ build/msr-allowlist: CPPFLAGS += -Ilib/shim
 build/msr-allowlist: $(ALLOWLIST_TOOL) $(PROGRAM_PARTS)
 	$(BUILT_FROM)
 
-TOOLS := msr-record rdmsr-safe wrmsr-safe msr-power msr-top
+TOOLS := msr-record rdmsr-safe wrmsr-safe msr-power msr-top msr-doctor
 $(foreach tool,$(TOOLS),$(eval build/$(tool): $(wildcard tools/$(tool)/*.[ch])))
 CURSES = $(shell pkg-config --libs ncurses 2> /dev/null || echo -lncurses -ltinfo)
 build/msr-top: LIBS = $(CURSES) -lm

@@ -52,14 +52,26 @@ static const char *kind_of(const char *path)
 	return strncmp(name, "msr_allowlist_", 14) == 0 ? "msr_allowlist" : name;
 }
 
+static int check_node(const struct stat *node, const char *path)
+{
+	if (S_ISCHR(node->st_mode) && major(node->st_rdev) != 0 &&
+	    major(node->st_rdev) == major_of(kind_of(path)))
+		return 0;
+	return -ENODEV;
+}
+
 int msr_safe_check(int fd, const char *path)
 {
 	struct stat node;
 
-	if (fstat(fd, &node) == 0 && S_ISCHR(node.st_mode) && major(node.st_rdev) != 0 &&
-	    major(node.st_rdev) == major_of(kind_of(path)))
-		return 0;
-	return -ENODEV;
+	return fstat(fd, &node) ? -ENODEV : check_node(&node, path);
+}
+
+int msr_safe_check_path(const char *path)
+{
+	struct stat node;
+
+	return stat(path, &node) ? -errno : check_node(&node, path);
 }
 
 static void advise_on_group(char *text, size_t size, const char *path)

@@ -49,7 +49,7 @@ struct msr_safe_cpus {
 
 /**
  * msr_safe_cpus_parse() - read a list as taskset(1) takes it
- * @set:	out
+ * @set:	out; not specified if it fails
  * @text:	numbers and ranges with commas; the number after a colon is the step of a range:
  *		"0-3,8,10-20:2"
  *
@@ -147,6 +147,9 @@ int msr_safe_open_cpu(unsigned int cpu, int flags, struct msr_safe_error *error)
  * Return: 0, or -ENODEV.
  */
 int msr_safe_check(int fd, const char *path);
+
+/** msr_safe_check_path() - the same for the file at a path; 0, -ENODEV or the errno of stat(2) */
+int msr_safe_check_path(const char *path);
 
 /**
  * msr_safe_explain() - say what the failure of a node means, and what to do about it
@@ -389,6 +392,17 @@ int msr_safe_registers_find(const struct msr_safe_registers *registers, const ch
  */
 int msr_safe_registers_at(const struct msr_safe_registers *registers, uint32_t msr,
 			  struct msr_safe_register *reg);
+
+/**
+ * msr_safe_registers_next() - go through the registers of the processor
+ * @registers:	the tables
+ * @msr:	the lowest address that is wanted; out: that of the register
+ * @reg:	out
+ *
+ * Return: 0, or -ENOENT if there are no more.
+ */
+int msr_safe_registers_next(const struct msr_safe_registers *registers, uint32_t *msr,
+			    struct msr_safe_register *reg);
 
 /**
  * msr_safe_registers_field() - the fields of a register, one by one

@@ -166,6 +166,38 @@ int msr_safe_registers_at(const struct msr_safe_registers *registers, uint32_t m
 	return 0;
 }
 
+/* The lowest address of a row that is not below another; false if there is none. */
+static bool address_from(const struct addresses *at, uint32_t from, uint32_t *msr)
+{
+	if (from > at->last)
+		return false;
+	*msr = at->first;
+	if (from > at->first)
+		*msr += (from - at->first + at->step - 1) / at->step * at->step;
+	return true;
+}
+
+int msr_safe_registers_next(const struct msr_safe_registers *registers, uint32_t *msr,
+			    struct msr_safe_register *reg)
+{
+	const struct tables *tables = &registers->tables;
+	const struct reg *row, *found = NULL;
+	uint32_t this, lowest = 0;
+
+	for (row = tables->regs; row < tables->regs + tables->nr_regs; row++) {
+		if (!msr_safe_model_has(registers->model, row->models) ||
+		    !address_from(&row->at, *msr, &this) || (found && this >= lowest))
+			continue;
+		found = row;
+		lowest = this;
+	}
+	if (!found)
+		return -ENOENT;
+	*msr = lowest;
+	fill(reg, registers, found, lowest, NULL);
+	return 0;
+}
+
 int msr_safe_registers_field(const struct msr_safe_registers *registers, uint32_t msr,
 			     unsigned int nr, struct msr_safe_register *reg)
 {

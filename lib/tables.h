@@ -101,7 +101,7 @@ void msr_safe_tables_free(struct tables *tables);
 
 /* The model of a family and a number; NULL if it is not in the table. */
 const struct model *msr_safe_tables_model(const struct tables *tables, unsigned int family,
-				 unsigned int model);
+					  unsigned int model);
 
 /*
  * Whether the model has one of these tags, and none that stand after a -. Where the
@@ -118,15 +118,15 @@ static inline bool addresses_have(const struct addresses *at, uint32_t msr)
 }
 
 /* The row of a register for a model, from the row after @from on; NULL for no more. */
-const struct reg *msr_safe_tables_reg(const struct tables *tables, const struct model *model, uint32_t msr,
-			     const struct reg *from);
+const struct reg *msr_safe_tables_reg(const struct tables *tables, const struct model *model,
+				      uint32_t msr, const struct reg *from);
 
 /*
  * The row of a register by which its commented entry counts when the site has decided for
  * these groups, with commas, or for all: of several, the last. NULL if there is none.
  */
 const struct reg *msr_safe_tables_decided(const struct tables *tables, const struct model *model,
-				 uint32_t msr, const char *groups);
+					  uint32_t msr, const char *groups);
 
 const struct client *msr_safe_tables_client(const struct tables *tables, const char *name);
 

@@ -5,7 +5,7 @@
 # distribution's. Asked for once, when needed.
 PACKAGES := gcc make libc6-dev perl qemu-system-x86 busybox-static cpio kmod gzip xz-utils zstd
 CLANG = clang $(shell apt-cache show libclang-rt-dev > /dev/null 2>&1 && echo libclang-rt-dev)
-check: PACKAGES += g++ libcmocka-dev $(CLANG)
+check: PACKAGES += g++ libcmocka-dev libncurses-dev $(CLANG)
 ifndef KERNEL
 KERNEL = $(eval KERNEL := $(shell test/vm/need $(PACKAGES) \
 	$$(test/vm/kernel headers-package) && test/vm/kernel release))$(KERNEL)
@@ -119,6 +119,14 @@ build/fuzz/fuzz_devices: $(wildcard test/fuzz/devices/*.[ch]) $(GUEST_COMMON) \
 		msr_allowlist_entry.h
 	$(build-guest-program)
 
+# A terminal for msr-top in guests, and what it has to know of terminals
+build/terminal/tmux build/terminal/terminfo build/terminal/locale &: | packages-check
+	@test/vm/need tmux ncurses-base
+	@mkdir -p build/terminal/terminfo/s
+	@cp /lib/terminfo/s/screen build/terminal/terminfo/s
+	@mkdir -p build/terminal/locale && cp -r /usr/lib/locale/C.utf8 build/terminal/locale
+	@cp "$$(command -v tmux)" build/terminal
+
 # The programs of msr-tools, which ours are compared with
 build/msr-tools/%: | packages-check
 	@test/vm/need msr-tools
@@ -129,10 +137,11 @@ FUZZERS := build/fuzz/fuzz_table build/fuzz/fuzz_state build/fuzz/fuzz_devices
 
 # What guests are given besides the modules
 GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices $(PROGRAMS) build/msr-tools/rdmsr build/msr-tools/wrmsr \
+	build/terminal/tmux build/terminal/terminfo build/terminal/locale \
 	build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
 
 packages-check: packages
-	@test/vm/need g++ libcmocka-dev $(CLANG)
+	@test/vm/need g++ libcmocka-dev libncurses-dev $(CLANG)
 
 $(TEST_PROGRAMS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave build/bench/bench_sessions

@@ -11,6 +11,9 @@ extern char text[1 << 20];
 /* Runs a command of the shell. Returns its exit status, 256 if a signal ended it. */
 int run(const char *command);
 
+/* The same as user 1000 of no group */
+int run_as_user(const char *command);
+
 /* A fixture: the list of the tests is in force, and programs find the tables of registers. */
 int use_tables(void **state);
 
@@ -19,6 +22,12 @@ void assert_prints(const char *command, int status, const char *expected);
 
 /* The command exits with the status, and this is in what it prints. */
 void assert_says(const char *command, int status, const char *part);
+
+/*
+ * A fixture: the tables of registers are made-up ones, in which storage of the emulated machine has
+ * the names and fields of registers that it does not have.
+ */
+int use_made_up_tables(void **state);
 
 /* Makes a file, or makes it anew. */
 void make_file(const char *path, const char *content);

@@ -153,28 +153,10 @@ TEST(bits_that_are_not_writable_are_told, make_values, NULL)
 	assert_prints("./rdmsr-safe 0x40A", 0, "4321\n");
 }
 
-/* A table of a made-up register, as the emulated machine stores none that has fields */
-static void make_up_a_register(void)
-{
-	mkdir("/tmp/lists", 0755);
-	mkdir("/tmp/lists/tables", 0755);
-	make_file("/tmp/lists/tables/models", "06_01  intel  One\n");
-	make_file("/tmp/lists/tables/registers",
-		  "0x402  STORE  intel  thread  0  -  state  -  SDM  a store\n"
-		  "0x40A  HALF  intel  thread  0  -  state  -  SDM  half a store\n");
-	make_file("/tmp/lists/tables/fields",
-		  "STORE  intel  7:0  LOW  SDM  low bits\n"
-		  "STORE  intel  39:32  MIDDLE  SDM  middle bits\n"
-		  "STORE  intel  63  TOP  SDM  the highest bit\n"
-		  "HALF  intel  7:0  LOW  SDM  low bits\n"
-		  "HALF  intel  23:8  WIDE  SDM  bits of which some are writable\n");
-	setenv("MSR_ALLOWLISTS", "/tmp/lists", 1);
-}
-
 static int make_fields(void **state)
 {
-	make_values(state);
-	make_up_a_register();
+	use_made_up_tables(state);
+	set_up_values();
 	return 0;
 }
 

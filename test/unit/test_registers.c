@@ -136,6 +136,27 @@ TEST(a_register_is_found_by_its_address, NULL, forget)
 	assert_int_equal(msr_safe_registers_at(registers, 0x12345678, &reg), -ENOENT);
 }
 
+TEST(all_registers_of_a_processor_come_in_the_order_of_addresses, NULL, forget)
+{
+	struct msr_safe_register reg, at;
+	uint32_t msr = 0, before = 0;
+	unsigned int count = 0;
+
+	read_for("06_8F");
+	while (!msr_safe_registers_next(registers, &msr, &reg)) {
+		assert_int_equal(reg.msr, msr);
+		assert_false(reg.foreign);
+		assert_true(!count || msr > before);
+		assert_int_equal(msr_safe_registers_at(registers, msr, &at), 0);
+		before = msr++;
+		count++;
+	}
+	assert_in_range(count, 50, 300);
+	msr = 0xC9; /* behind PMC7 */
+	assert_int_equal(msr_safe_registers_next(registers, &msr, &reg), 0);
+	assert_int_equal(msr, 0xCE);
+}
+
 TEST(fields_of_a_register_come_in_the_order_of_their_bits, NULL, forget)
 {
 	struct msr_safe_register reg;

@@ -123,9 +123,9 @@ TEST(summary_leaves_out_cpus_and_columns_can_be_chosen, be_ice_lake, play_end)
 
 TEST(rows_are_sorted_by_a_column, be_ice_lake, play_end)
 {
-	assert_int_equal(
-		RUN("-n", "1", "--csv", "--sort", "busy_mhz", "--columns", "busy_mhz,c6_percent"),
-		0);
+	assert_int_equal(RUN("-n", "1", "--csv", "--sort", "busy_mhz", "--columns",
+			     "busy_mhz,c6_percent"),
+			 0);
 	assert_string_equal(said, "time_s,row,package,core,cpu,busy_mhz,c6_percent\n"
 				  "1.000,all,,,,1375,10.00\n"
 				  "1.000,package,0,,,1125,10.00\n"
@@ -173,7 +173,8 @@ TEST(cores_share_what_threads_have_in_common, be_ice_lake, play_end)
 	play->threads = 2;
 	play->packages = 1;
 	assert_int_equal(RUN("-n", "1", "--csv", "--columns", "core_celsius"), 0);
-	assert_said("1.000,cpu,0,0,0,70\n1.000,cpu,0,0,1,70\n1.000,cpu,0,1,2,68\n1.000,cpu,0,1,3,68\n");
+	assert_said(
+		"1.000,cpu,0,0,0,70\n1.000,cpu,0,0,1,70\n1.000,cpu,0,1,2,68\n1.000,cpu,0,1,3,68\n");
 }
 
 TEST(what_the_list_lacks_is_said_once_and_the_rest_is_shown, be_ice_lake, play_end)
@@ -232,7 +233,8 @@ TEST(a_command_is_one_table_when_it_ends, be_ice_lake, play_end)
 {
 	play->command_ends = 2000;
 	play->command_status = 3;
-	assert_int_equal(RUN("--summary", "--columns", "busy_percent,package_watts", "--", "stream"),
+	assert_int_equal(RUN("--summary", "--columns", "busy_percent,package_watts", "--",
+			     "stream"),
 			 3);
 	assert_string_equal(said, " PKG CORE   CPU   BUSY%    PKGW\n"
 				  "   -    -     -   25.00  300.00\n"
@@ -259,7 +261,8 @@ TEST(a_list_with_nothing_to_show_is_told, be_ice_lake, play_end)
 	absent[2] = 0x621;
 	absent[3] = 0x611;
 	assert_int_equal(RUN("-n", "1"), 3);
-	assert_said("the allowlist has nothing that can be shown; it lacks: TIME_STAMP_COUNTER, MPERF");
+	assert_said(
+		"the allowlist has nothing that can be shown; it lacks: TIME_STAMP_COUNTER, MPERF");
 }
 
 TEST(wrong_usage_is_told, be_ice_lake, play_end)

@@ -333,9 +333,53 @@ static void fill_cpu(const struct machine *machine, unsigned int i, struct row *
 	}
 }
 
+static const char *const domains[] = { "package", "cores", "graphics", "dram", "platform" };
+
+static bool has_meter(const struct machine *machine, const char *domain)
+{
+	unsigned int i;
+
+	for (i = 0; i < machine->energy.nr_meters; i++)
+		if (machine->energy.meters[i].seen &&
+		    strcmp(machine->energy.meters[i].domain, domain) == 0)
+			return true;
+	return false;
+}
+
+bool machine_has(const struct machine *machine, enum column column)
+{
+	const bool *dead = machine->dead;
+
+	switch (column) {
+	case BUSY:
+		return !dead[MPERF];
+	case AVG_MHZ:
+		return !dead[APERF];
+	case BUSY_MHZ:
+		return !dead[MPERF] && !dead[APERF];
+	case CORE_TEMP:
+		return !dead[THERM] && !dead[TARGET];
+	case CORE_C1:
+		return !dead[C1] || (!dead[C6] && !dead[MPERF]);
+	case CORE_C3:
+		return !dead[C3];
+	case CORE_C6:
+		return !dead[C6];
+	case CORE_C7:
+		return !dead[C7];
+	case PACKAGE_TEMP:
+		return !dead[PACKAGE_THERM] && !dead[TARGET];
+	case UNCORE_MHZ:
+		return !dead[UNCORE];
+	default:
+		if (column < FIRST_WATTS)
+			return !dead[PC2 + column - PACKAGE_C2];
+		return has_meter(machine, domains[column - FIRST_WATTS]);
+	}
+}
+
 static void fill_watts(const struct machine *machine, struct row *row)
 {
-	static const char *const domains[] = { "package", "cores", "graphics", "dram", "platform" };
 	double seconds = machine->time - machine->base_time;
 	unsigned int i, d;
 

@@ -26,15 +26,11 @@ static enum event pass_time(struct machine *machine, struct ticks *ticks, double
 }
 
 /* Prints the interval until the last look, and begins another. Returns 0, or -1. */
-static int report(struct machine *machine, struct options *options, FILE *stream)
+static int report(struct machine *machine, const struct options *options, FILE *stream)
 {
-	static bool found;
 	struct view view;
 
 	machine_view(machine, &view);
-	if (!found)
-		find_columns(options, &view);
-	found = true;
 	sort_rows(&view, options->sort);
 	print_view(stream, options, &view);
 	view_free(&view);
@@ -46,7 +42,7 @@ static int report(struct machine *machine, struct options *options, FILE *stream
 	return -1;
 }
 
-static int print_views(struct machine *machine, struct options *options)
+static int print_views(struct machine *machine, const struct options *options)
 {
 	double until = machine->time;
 	unsigned long done = 0;
@@ -69,7 +65,7 @@ static int print_views(struct machine *machine, struct options *options)
 }
 
 /* With a command: one view of all the time that it takes; each interval, if one was given. */
-static int measure_command(struct machine *machine, struct options *options)
+static int measure_command(struct machine *machine, const struct options *options)
 {
 	double until = machine->time;
 	unsigned long done = 0;
@@ -104,6 +100,8 @@ int main(int argc, char *argv[])
 	if (status >= 0)
 		return status;
 	status = machine_open(&machine);
+	if (status < 0)
+		find_columns(&options, &machine);
 	if (status < 0 && options.command)
 		status = measure_command(&machine, &options);
 	else if (status < 0 && options.format == FULL_SCREEN)

@@ -33,18 +33,13 @@ const struct column_info column_infos[NR_COLUMNS] = {
 	[PLATFORM_WATTS] = { "platform_watts", "PLATW", 2 },
 };
 
-static bool is_known(const struct view *view, enum column column)
-{
-	return !isnan(view->all.value[column]);
-}
-
-void find_columns(struct options *options, const struct view *view)
+void find_columns(struct options *options, const struct machine *machine)
 {
 	unsigned int c;
 
 	for (c = 0; c < NR_COLUMNS; c++)
 		options->columns[c] = (!options->chosen || options->columns[c]) &&
-				      is_known(view, c);
+				      machine_has(machine, c);
 }
 
 /* qsort() has no argument for it. */

@@ -159,24 +159,32 @@ static void put_help(void)
 		mvprintw(2 + i, 0, "%.*s", COLS - 1, help_lines[i]);
 }
 
-static void draw(struct show *show)
+static void put_title(const struct show *show)
 {
 	const struct options *options = show->options;
-	int y = 2;
+	char title[128];
+
+	snprintf(title, sizeof(title), "msr-top  %u CPUs in %u packages, every %g s, sorted by %s",
+		 show->view.nr_cpus, show->view.nr_packages, options->interval,
+		 options->sort < 0 ? "CPU" : column_infos[options->sort].key);
+	attron(A_BOLD);
+	mvprintw(0, 0, "%.*s", COLS - 1, title);
+	attroff(A_BOLD);
+}
+
+static void draw(struct show *show)
+{
+	int gap = LINES >= 16; /* few lines are for rows alone */
+	int y = 1 + gap;
 
 	erase();
-	attron(A_BOLD);
-	mvprintw(0, 0, "msr-top");
-	attroff(A_BOLD);
-	printw("  %u CPUs in %u packages, every %g s, sorted by %s", show->view.nr_cpus,
-	       show->view.nr_packages, options->interval,
-	       options->sort < 0 ? "CPU" : column_infos[options->sort].key);
+	put_title(show);
 	if (show->help) {
 		put_help();
 	} else {
 		put_packages(show, &y);
-		if (!options->summary)
-			put_cpus(show, y + 1);
+		if (!show->options->summary)
+			put_cpus(show, y + gap);
 	}
 	put_status(show);
 	refresh();
@@ -333,8 +341,6 @@ int show_screen(struct machine *machine, struct options *options)
 	failed = show_until(&show, until);
 	while (!failed && !stopped) {
 		failed = look(&show);
-		if (!done)
-			find_columns(options, &show.view);
 		until = boot_time() + options->interval;
 		if (!failed)
 			failed = show_until(&show, until);

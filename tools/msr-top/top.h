@@ -121,6 +121,9 @@ void machine_mark(struct machine *machine);
 void machine_view(const struct machine *machine, struct view *view);
 void view_free(struct view *view);
 
+/* Whether there are registers for a column */
+bool machine_has(const struct machine *machine, enum column column);
+
 /* The time until which registers have to be read again, for no counter to wrap unseen */
 double machine_deadline(const struct machine *machine);
 
@@ -141,8 +144,8 @@ struct options {
 /* Returns -1 to go on, or a status to exit with. */
 int parse_options(struct options *options, int argc, char *argv[]);
 
-/* Leaves only columns in which something is known. */
-void find_columns(struct options *options, const struct view *view);
+/* Leaves only columns for which there are registers. */
+void find_columns(struct options *options, const struct machine *machine);
 
 /* Sorts the rows of CPUs, the highest value first. */
 void sort_rows(struct view *view, int column);
