@@ -39,7 +39,8 @@ INSTALLED = $(call place,755,$(bindir),$(filter-out build/msrsave,$(PROGRAMS))) 
 	$(foreach page,$(MANUALS),$(call place,644,$(mandir)/man$(subst .,,$(suffix $(page))),$(page))) \
 	$(call place,644,$(bashcompletiondir),$(wildcard packaging/completion/*)) \
 	$(call place,644,$(udevrulesdir),packaging/udev/70-msr-safe.rules) \
-	$(call place,644,$(systemdsystemunitdir),build/install/msr-safe.service) \
+	$(call place,644,$(systemdsystemunitdir),build/install/msr-safe.service \
+		build/install/msr-power.service packaging/systemd/msr-power.timer) \
 	$(call place,644,$(sysusersdir),packaging/sysusers/msr-safe.conf) \
 	$(call place,644,$(modprobedir),packaging/modprobe/msr-safe.conf)
 
@@ -48,7 +49,7 @@ LIBRARY_FILE := $(SONAME).0.0
 
 # Made anew when the places above have changed, and only then: who installs as root leaves
 # nothing of root's in build/.
-SERVICE := build/install/service build/install/msr-safe.service
+SERVICE := build/install/service build/install/msr-safe.service build/install/msr-power.service
 define fill-in-places
 	@mkdir -p $(@D)
 	@sed 's|@libexecdir@|$(libexecdir)|; s|@bindir@|$(bindir)|; s|@prefix@|$(prefix)|; \
