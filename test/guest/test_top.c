@@ -91,7 +91,8 @@ TEST(a_user_who_cannot_open_the_device_is_told, make_times, NULL)
 	assert_non_null(strstr(text, "/dev/cpu/msr_batch: Permission denied"));
 }
 
-#define TMUX "TERMINFO=/t/terminfo TERM=screen LC_ALL=C.UTF-8 LOCPATH=/t/locale ./tmux -u -f /dev/null -L test "
+#define TMUX \
+	"TERMINFO=/t/terminfo TERM=screen LC_ALL=C.UTF-8 LOCPATH=/t/locale ./tmux -u -f /dev/null -L test "
 
 static int make_terminal(void **state)
 {
@@ -134,9 +135,11 @@ static void begin_screen(const char *size, const char *options)
 {
 	char command[512];
 
-	snprintf(command, sizeof(command),
-		 TMUX "new-session -d %s 'trap : INT; TERM=screen ./msr-top %s; echo status $?; sleep 1000' 2>&1", size,
-		 options);
+	snprintf(
+		command, sizeof(command),
+		TMUX
+		"new-session -d %s 'trap : INT; TERM=screen ./msr-top %s; echo status $?; sleep 1000' 2>&1",
+		size, options);
 	assert_int_equal(run(command), 0);
 }
 

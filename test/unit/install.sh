@@ -138,7 +138,7 @@ exports_are_versioned()
 {
 	nm -D --defined-only "$prefix/lib/libmsrsafe.so" |
 		grep -vE ' (T msr_safe_[a-z_]*@@LIBMSRSAFE_1\.0|A LIBMSRSAFE_1\.0)$'
-	for symbol in $(sed -n 's/^\t\(msr_safe_[a-z_]*\);/\1/p' lib/libmsrsafe.map); do
+	sed -n 's/^\t\(msr_safe_[a-z_]*\);/\1/p' lib/libmsrsafe.map | while read -r symbol; do
 		nm -D --defined-only "$prefix/lib/libmsrsafe.so" | grep -qw "$symbol" || echo "$symbol"
 		grep -qE "^\.Fn $symbol( |\$)" man/*.3 || echo "$symbol: no manual"
 	done
