@@ -118,7 +118,8 @@ build/msr-top: LIBS = $(CURSES) -lm
 $(TOOLS:%=build/%): $(PROGRAM_PARTS)
 	$(BUILT_FROM)
 
-msr-allowlist $(TOOLS): %: build/%
+msr-allowlist: build/msr-allowlist
+$(TOOLS): %: build/%
 
 lists:
 	@allowlists/generate allowlists msr_takeover.c msrsave/kinds.c

@@ -212,8 +212,9 @@ build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 
 $(EXAMPLES): $(wildcard examples/*.h)
 
+demo: PACKAGES += libncurses-dev
 demo: kernel-files build/vm/msr-safe.ko build/demo/msr
-	@$(MAKE) -s examples
+	@$(MAKE) -s examples $(PROGRAMS)
 	@test/vm/demo "$(KERNEL_FILES)" $(filter build/%,$^) build/example $(PROGRAMS)
 
 .PHONY: demo
