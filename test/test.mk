@@ -5,7 +5,7 @@
 # distribution's. Asked for once, when needed.
 PACKAGES := gcc make libc6-dev perl qemu-system-x86 busybox-static cpio kmod gzip xz-utils zstd
 CLANG = clang $(shell apt-cache show libclang-rt-dev > /dev/null 2>&1 && echo libclang-rt-dev)
-check: PACKAGES += g++ libcmocka-dev libncurses-dev pkg-config python3-minimal $(CLANG)
+check: PACKAGES += g++ libcmocka-dev libncurses-dev pkg-config python3 $(CLANG)
 ifndef KERNEL
 KERNEL = $(eval KERNEL := $(shell test/vm/need $(PACKAGES) \
 	$$(test/vm/kernel headers-package) && test/vm/kernel release))$(KERNEL)
@@ -141,7 +141,7 @@ GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices $(PROGRAMS) build/msr-tool
 	build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
 
 packages-check: packages
-	@test/vm/need g++ libcmocka-dev libncurses-dev pkg-config python3-minimal $(CLANG)
+	@test/vm/need g++ libcmocka-dev libncurses-dev pkg-config python3 $(CLANG)
 
 $(TEST_PROGRAMS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave build/bench/bench_sessions
