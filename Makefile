@@ -34,6 +34,7 @@ help:
 	@echo 'make check-kernels  run them in virtual machines of other kernels'
 	@echo 'make check-debug    run them in kernels built to find mistakes'
 	@echo 'make check-secure-boot  run a kernel that takes only signed modules, and sign one'
+	@echo 'make check-newcomer  run make demo and make check in bare systems of Debian'
 	@echo 'make fuzz       try random lists and random calls on the devices'
 	@echo 'make bench      print what an access costs, in virtual machines'
 	@echo 'make style      check the style of the sources'

@@ -172,6 +172,13 @@ KERNELS ?= 5.10 6.1 6.1-rt 6.1-cloud 6.12 clang newest newest-rt
 check-kernels: $(GUEST_FILES)
 	@GUEST_FILES="$(GUEST_FILES)" KERNEL_TREES="$(KERNEL_TREES)" test/kernels $(KERNELS)
 
+# SUITES of Debian
+SUITES ?= bookworm trixie
+check-newcomer:
+	@test/newcomer $(SUITES)
+
+.PHONY: check-newcomer
+
 check-secure-boot: kernel-files build/vm/msr-safe.ko
 	@test/vm/need ovmf sbsigntool openssl
 	@test/secureboot/check "$(KERNEL_FILES)" "/lib/modules/$(KERNEL)/build" build/vm/msr-safe.ko
@@ -213,8 +220,9 @@ build/demo/msr: test/vm/demo.c msr_safe.h msr_version.h | packages
 $(EXAMPLES): $(wildcard examples/*.h)
 
 demo: PACKAGES += libncurses-dev
-demo: kernel-files build/vm/msr-safe.ko build/demo/msr
-	@$(MAKE) -s examples $(PROGRAMS)
-	@test/vm/demo "$(KERNEL_FILES)" $(filter build/%,$^) build/example $(PROGRAMS)
+demo: kernel-files build/vm/msr-safe.ko build/bench/bench
+	@rm -rf build/installed
+	@$(MAKE) -s install DESTDIR=build/installed prefix=/usr > /dev/null
+	@test/vm/demo "$(KERNEL_FILES)" build/vm/msr-safe.ko build/installed build/bench/bench
 
 .PHONY: demo

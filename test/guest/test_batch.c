@@ -308,6 +308,26 @@ static unsigned long interrupts_of(unsigned int cpu)
 	return count[cpu];
 }
 
+/* An idle CPU that polls is woken without an interrupt; one that is busy is not. */
+static pid_t keep_busy(unsigned int cpu)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pin_to(cpu);
+		for (;;)
+			;
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static void end_busy(pid_t pid)
+{
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /*
  * It takes milliseconds, so at 50 microseconds a visit it takes many. No test of
  * how long each is: that is up to whatever the build machine does meanwhile.
@@ -316,7 +336,10 @@ TEST(a_large_batch_is_executed_in_many_visits, load_the_list, unpin)
 {
 	unsigned long before;
 	unsigned int i, way;
+	pid_t busy[2];
 
+	busy[0] = keep_busy(2);
+	busy[1] = keep_busy(3);
 	pin_to(1);
 	for (way = 0; way < 2; way++) {
 		for (i = 0; i < MAX_OPS; i++)
@@ -325,6 +348,8 @@ TEST(a_large_batch_is_executed_in_many_visits, load_the_list, unpin)
 		assert_int_equal(run_batch(many, MAX_OPS), 0);
 		assert_true(interrupts_of(2) - before >= 10);
 	}
+	end_busy(busy[0]);
+	end_busy(busy[1]);
 }
 
 TEST(a_batch_that_is_refused_interrupts_nobody, load_the_list, unpin)

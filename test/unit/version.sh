@@ -14,7 +14,7 @@ check()
 {
 	program=$1 version=$2
 	shift 2
-	said=$("${CC:-cc}" -D_GNU_SOURCE "$@" lib/*.c -o "$work/$program" 2>&1 &&
+	said=$("${CC:-cc}" -D_GNU_SOURCE= -I. '-DLISTS_DIR=""' "$@" lib/*.c tools/common/*.c -o "$work/$program" 2>&1 &&
 		"$work/$program" --version)
 	[ "$said" = "$program $version" ]
 	result $? "$program is $version" "$said"
@@ -31,8 +31,8 @@ plan 6
 for label in '' 2.7.1-site; do
 	set -- ${label:+"-DVERSION=\"$label\""}
 	check msrsave "${label:-$version}" "$@" msrsave/*.c
-	check msr-allowlist "${label:-$version}" "$@" -Ilib/shim '-DLISTS_DIR=""' \
+	check msr-allowlist "${label:-$version}" "$@" -Ilib/shim \
 		allowlists/msr-allowlist/*.c msr_table.c
-	check msr-record "${label:-$version}" "$@" '-DLISTS_DIR=""' tools/msr-record/*.c
+	check msr-record "${label:-$version}" "$@" tools/msr-record/*.c
 done
 finish

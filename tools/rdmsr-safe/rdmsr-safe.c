@@ -265,6 +265,7 @@ static int print_lines(const struct options *options, const struct msr_safe_regi
 		if (ops[i].err == -ENXIO && options->cpus.all)
 			continue;
 		if (ops[i].err) {
+			fflush(stdout); /* in the order of CPUs */
 			status = say_op_failed(&ops[i]);
 			continue;
 		}
