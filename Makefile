@@ -25,7 +25,7 @@ help:
 	@echo 'make dist       archive the sources of the last commit; make rpm packs that for RPM,'
 	@echo '                and make rpm-kmod the module alone, for kernel KVERSION (this one)'
 	@echo 'make examples   build the example programs, into build/'
-	@echo 'make lists      write allowlists/al_* anew from their table'
+	@echo 'make lists      generate allowlists/al_* from their table'
 	@echo 'make spank      build the plugin for Slurm; make install-spank installs it'
 	@echo 'make demo       show it working, in a virtual machine'
 	@echo 'make check      run the tests, on this machine and in a virtual machine'
@@ -69,7 +69,7 @@ COMMON := $(wildcard tools/common/*.c) $(LIB_HEADERS)
 COMPILE = $(CC) $(CPPFLAGS) -I. -D_GNU_SOURCE= -DLISTS_DIR='"$(LISTS_DIR)"' $(CFLAGS) $(WARNINGS)
 BUILD_PROGRAM = $(COMPILE) $(LDFLAGS)
 
-# How programs were built: with another label of the version they are built anew.
+# How programs were built: another label of the version builds them again.
 build/how: HOW = $(BUILD_PROGRAM) $(LISTS_DIR) $(sbindir)
 build/how: always
 	@mkdir -p $(@D)

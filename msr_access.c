@@ -409,7 +409,7 @@ static int poll_and_execute(struct msr_batch_op *ops, struct msr_extension *ext,
  * @poll:	how to wait
  * @opened:	as for msr_access()
  *
- * No list and no lock is held while it waits. Each read is checked anew.
+ * No list and no lock is held while it waits. Each read is checked again.
  *
  * Context: may sleep. Return: as msr_access(); any signal ends the wait with -EINTR.
  */

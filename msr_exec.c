@@ -266,7 +266,7 @@ static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
 /**
  * msr_exec_prepare() - allocate the memory that executing operations takes
  * @mem:	set; msr_exec_release() frees it
- * @ops:	the operations, of which only @cpu is looked at
+ * @ops:	the operations; only @cpu of each counts
  * @count:	number of @ops, more than %MSR_SMALL_BATCH
  * @extended:	whether they are extended operations
  *

@@ -40,7 +40,7 @@
  * @wmask:	Out, for reads and writes: the write mask that the allowlist has
  *		for this register; a set bit may be written. 0 if not listed.
  *
- * 32 bytes, of which those at offset 12 to 15 have no meaning.
+ * 32 bytes; those at offset 12 to 15 have no meaning.
  */
 struct msr_batch_op {
 	__u16 cpu;

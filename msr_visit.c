@@ -35,7 +35,7 @@
 #include "msr_compat.h"
 #include "msr_visit.h"
 
-/* The longest time that a visit keeps a CPU from anything else, but for its last operation */
+/* The longest time that a visit keeps a CPU from anything else, without its last operation */
 #define VISIT_US 50
 
 /* How often to look whether a claimed CPU is free, before sleeping: a microsecond or two */

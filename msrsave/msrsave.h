@@ -46,7 +46,7 @@ struct node {
 	struct msr_safe_cpus online;
 };
 
-/* Returns 0, or -1, and has said why. */
+/* Returns 0, or -1 after printing why. */
 int node_open(struct node *node);
 void node_close(struct node *node);
 

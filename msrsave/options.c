@@ -91,7 +91,7 @@ int parse_argv(struct options *options, int argc, char *argv[])
 			printf("msrsave %s\n", VERSION);
 			return 0;
 		default:
-			return try_help(); /* getopt has said why */
+			return try_help(); /* getopt has printed why */
 		}
 	}
 	if (!options->restore && options->dry_run)

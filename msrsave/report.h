@@ -30,7 +30,7 @@ void report(struct report *report, uint32_t msr, unsigned int cpu, const char *f
 	__attribute__((format(printf, 4, 5)));
 void report_end(struct report *report);
 
-/* A line about CPUs, if there are any: "CPUs 3-5: not on line: not saved" */
+/* A line about CPUs, if there are any: "CPUs 3-5: not online: not saved" */
 void warn_of_cpus(const struct msr_safe_cpus *cpus, const char *text);
 
 #endif /* MSRSAVE_REPORT_H */

@@ -33,7 +33,7 @@ static bool is_fit(const struct options *options, const struct state *state)
 	return false;
 }
 
-/* Says which bits were saved that the list in force no longer lets be written. */
+/* Says which saved bits the list in force no longer makes writable. */
 static void say_lost(const struct msr_allowlist_entry *saved,
 		     const struct msr_allowlist_entry *in_force)
 {
@@ -47,7 +47,7 @@ static void say_lost(const struct msr_allowlist_entry *saved,
 
 /*
  * What of the state can be restored on these CPUs. Returns 0, or -1 with errno set;
- * *@forbidden is whether bits were saved that the list in force does not let be written:
+ * *@forbidden is whether bits were saved that the list in force does not make writable:
  * each such register is named.
  */
 static int choose_targets(const struct options *options, struct targets *targets,
@@ -177,7 +177,7 @@ static bool choose_cpus(const struct options *options, const struct state *state
 		came = msr_safe_cpus_intersect(&state->cpus, &node->online);
 	left = msr_safe_cpus_subtract(&left, &node->online);
 	came = msr_safe_cpus_subtract(&came, &state->cpus);
-	warn_of_cpus(&left, "not on line: not restored");
+	warn_of_cpus(&left, "not online: not restored");
 	warn_of_cpus(&came, "not in the file: not restored");
 
 	*cpus = msr_safe_cpus_intersect(&state->cpus, &node->online);
@@ -199,7 +199,7 @@ static bool report_latecomers(const struct options *options, const struct state 
 		came = msr_safe_cpus_intersect(&came, &options->cpus);
 	if (options->saved_cpus)
 		came = msr_safe_cpus_intersect(&came, &state->cpus);
-	warn_of_cpus(&came, "came on line meanwhile: not restored");
+	warn_of_cpus(&came, "came online meanwhile: not restored");
 	return !msr_safe_cpus_empty(&came);
 }
 

@@ -72,7 +72,7 @@ static bool list_unchanged(const struct msr_safe_allowlist *list, const struct m
 	return true;
 }
 
-/* CPUs that went off line before they were read */
+/* CPUs that went offline before they were read */
 static struct msr_safe_cpus cpus_that_left(const struct msr_batch_op *ops, size_t count)
 {
 	struct msr_safe_cpus left = { 0 };
@@ -164,7 +164,7 @@ static int read_state(const struct options *options, struct state *state, int ba
 		return NOTHING_DONE;
 	}
 	left = cpus_that_left(ops, count);
-	warn_of_cpus(&left, "went off line meanwhile: not saved");
+	warn_of_cpus(&left, "went offline meanwhile: not saved");
 	state->cpus = msr_safe_cpus_subtract(&state->cpus, &left);
 	failed = take_values(state, ops, count);
 	free(ops);
@@ -193,7 +193,7 @@ static int save_node(const struct options *options, struct node *node, struct st
 		missing = msr_safe_cpus_subtract(&options->cpus, &node->online);
 		state->cpus = msr_safe_cpus_intersect(&options->cpus, &node->online);
 	}
-	warn_of_cpus(&missing, "not on line: not saved");
+	warn_of_cpus(&missing, "not online: not saved");
 	if (msr_safe_cpus_empty(&state->cpus))
 		return NOTHING_DONE;
 

@@ -21,7 +21,7 @@ struct target {
 	bool fell; /* and not upwards */
 	int err; /* 0, or why it cannot be accessed: left alone from then on */
 	uint64_t mask; /* bits to restore */
-	uint64_t in_force; /* bits that the list in force lets be written, as last read */
+	uint64_t in_force; /* bits that the list in force makes writable, as last read */
 	uint64_t want;
 	uint64_t now; /* as last read */
 };

@@ -47,8 +47,8 @@ INSTALLED = $(call place,755,$(bindir),$(filter-out build/msrsave,$(PROGRAMS))) 
 # The library is installed by its version, with the links that linkers and loaders look for.
 LIBRARY_FILE := $(SONAME).0.0
 
-# Made anew when the places above have changed, and only then: who installs as root leaves
-# nothing of root's in build/.
+# Made again only when the places above have changed: installing as root leaves no file of root
+# in build/.
 SERVICE := build/install/service build/install/msr-safe.service build/install/msr-power.service
 define fill-in-places
 	@mkdir -p $(@D)

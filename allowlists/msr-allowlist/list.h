@@ -38,10 +38,10 @@ struct list {
 	const char *why;
 };
 
-/* Reads a file, - for standard input. Returns 0, or -1 and has said why it cannot. */
+/* Reads a file, - for standard input. Returns 0, or -1 after printing why it cannot. */
 int list_read(struct list *list, const char *path);
 
-/* What the module would say of @size bytes at @text, of which the list takes care. */
+/* Parses @size bytes at @text as the module does. The list frees them. */
 void list_parse(struct list *list, const char *path, char *text, size_t size);
 
 /*

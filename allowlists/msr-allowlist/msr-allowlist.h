@@ -66,12 +66,12 @@ bool processor_named(const struct tables *tables, const char *name, struct proce
 /* That of the option --cpu, else that of the name of a list (or NULL), else this one */
 bool processor_for(const struct options *options, const char *path, struct processor *processor);
 
-/* Sets the device of the list of a class. Returns 0, or -1 and has said why not. */
+/* Sets the device of the list of a class. Returns 0, or -1 after printing why not. */
 int find_class(struct options *options);
 
 /*
  * Says which lines of a list for a class are not within the default list in force. Returns how
- * many there are; -1 and has said why if that list cannot be read.
+ * many there are; -1 after printing why if that list cannot be read.
  */
 int say_beyond_default(const struct list *list);
 
@@ -85,7 +85,7 @@ void print_entry(const struct options *options, const struct model *model, const
 /* Says what the module would refuse, if it would. Returns how many errors there are. */
 unsigned int say_refused(const struct list *list);
 
-/* Whether a list is for a processor, as far as its head says; says if not. */
+/* Whether the head of a list names this processor, or none. Prints a warning if not. */
 bool is_of_model(const struct options *options, const struct processor *processor,
 		 const struct list *list);
 

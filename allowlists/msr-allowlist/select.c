@@ -40,7 +40,7 @@ static bool by_numbers(const struct options *options, const char *family, const 
 
 #define ALNUM "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-/* Whether @wanted is a part of a name, but for case, blanks and signs */
+/* Whether @wanted is a part of a name; case, blanks and signs do not count */
 static bool same_name(const char *part, size_t len, const char *wanted)
 {
 	const char *end = part + len;

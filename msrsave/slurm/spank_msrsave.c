@@ -312,7 +312,7 @@ static int save_own_cpus(struct task *task)
 /*
  * A file that is there already has what the registers were before this job first ran here:
  * it was requeued after they could not be restored, or its prologue runs a second time. To
- * save anew would be to save what the job has made of them.
+ * save again would be to save what the job has made of them.
  */
 static int save(struct task *task)
 {

@@ -126,13 +126,13 @@ void *no_memory(void);
 uint64_t peek(unsigned int cpu, uint32_t msr);
 void poke(unsigned int cpu, uint32_t msr, uint64_t value);
 
-/* Takes a CPU off line or on line; returns 0 or a negative errno. */
+/* Takes a CPU offline or online; returns 0 or a negative errno. */
 int set_online(unsigned int cpu, bool online);
 
 /*
  * Has the kernel trace an event, or all of a kind, such as msr, or not; returns 0 or a
  * negative errno. That changes code of the kernel's, which the emulator does not bear
- * while other CPUs execute it: they are off line meanwhile.
+ * while other CPUs execute it: they are offline meanwhile.
  */
 int trace_event(const char *event, bool on);
 

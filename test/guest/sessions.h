@@ -35,7 +35,7 @@ int run_fd(int fd, const uint64_t *values);
 int start_fd(int fd, uint64_t period_ns, uint64_t hold_ns);
 int stop_fd(int fd);
 
-/* For so many seconds, writes these lists by turns, and takes CPU 3 off line and back. */
+/* For so many seconds, writes these lists by turns, and takes CPU 3 offline and back. */
 void change_lists_and_cpus(const char *const *lists, unsigned int count, unsigned int seconds);
 
 /* Waits for threads that return NULL, or what is wrong. */

@@ -29,7 +29,7 @@ void assert_says(const char *command, int status, const char *part);
  */
 int use_made_up_tables(void **state);
 
-/* Makes a file, or makes it anew. */
+/* Makes a file, or replaces it. */
 void make_file(const char *path, const char *content);
 
 #endif /* GUEST_SHELL_H */

@@ -152,7 +152,7 @@ TEST(a_hole_in_the_cpus_is_left_out_and_named_later, prepare, NULL)
 	assert_int_equal(set_online(1, false), 0);
 	assert_int_equal(RUN(STATE_PATH), 0);
 	assert_int_equal(RUN("--cpus", "0-1", "/tmp/other"), 1);
-	assert_said("msrsave: CPU 1: not on line: not saved\n");
+	assert_said("msrsave: CPU 1: not online: not saved\n");
 	unlink("/tmp/other");
 	assert_int_equal(set_online(1, true), 0);
 	fill(1);
@@ -170,7 +170,7 @@ TEST(a_cpu_that_went_is_named_and_the_others_restored, prepare, NULL)
 	fill(1);
 	assert_int_equal(set_online(2, false), 0);
 	assert_int_equal(RUN("-r", STATE_PATH), 1);
-	assert_said("msrsave: CPU 2: not on line: not restored\n");
+	assert_said("msrsave: CPU 2: not online: not restored\n");
 	assert_filled(0, 1);
 	assert_filled(0, 3);
 	assert_int_equal(set_online(2, true), 0);

@@ -12,7 +12,7 @@
 #define SECONDS 6
 #define POISON 0xdeaddeaddeaddeadULL
 
-/* CPUs 1 to 3 go off and on line. */
+/* CPUs 1 to 3 go offline and online. */
 static void toggle_cpus(void *arg)
 {
 	atomic_uint *toggles = arg;

@@ -22,5 +22,5 @@ for spec in packaging/rpm/*.spec; do
 	check "$spec" "$(sed -n 's/^Version: *//p' "$spec")"
 done
 check debian/changelog "$(sed -n '1s/.*(\([0-9.]*\).*/\1/p' debian/changelog)"
-check CHANGELOG.md "$(sed -n 's/^## \([0-9.]*\)$/\1/p' CHANGELOG.md | head -n 1)"
+check CHANGELOG.md "$(sed -n 's/^## \([0-9.]*\) (20[0-9-]\{8\})$/\1/p' CHANGELOG.md | head -n 1)"
 finish

@@ -6,7 +6,7 @@
 #include "unit.h"
 #include "../../lib/libmsrsafe.h"
 
-/* What the kernel says is on line; no file if there is none. */
+/* What the kernel says is online; no file if there is none. */
 static const char *online;
 
 FILE *__wrap_fopen(const char *path, const char *mode);

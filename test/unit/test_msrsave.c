@@ -512,7 +512,7 @@ TEST(a_cpu_that_leaves_while_it_is_saved_is_named, make_node, remove_node)
 
 	node.leaving_batch = 1;
 	assert_int_equal(RUN(), 1);
-	assert_string_equal(said, "msrsave: CPU 2: went off line meanwhile: not saved\n");
+	assert_string_equal(said, "msrsave: CPU 2: went offline meanwhile: not saved\n");
 	state = load();
 	assert_int_equal(msr_safe_cpus_count(&state.cpus), 3);
 	assert_false(msr_safe_cpus_has(&state.cpus, 2));
@@ -524,7 +524,7 @@ TEST(if_all_cpus_leave_nothing_is_saved, make_node, remove_node)
 {
 	node.leaving_batch = 1;
 	assert_int_equal(RUN("-c", "2"), 3);
-	assert_string_equal(said, "msrsave: CPU 2: went off line meanwhile: not saved\n");
+	assert_string_equal(said, "msrsave: CPU 2: went offline meanwhile: not saved\n");
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
@@ -548,7 +548,7 @@ TEST(a_cpu_that_comes_while_it_is_restored_is_named, make_node, remove_node)
 	disturb();
 	node.coming_batch = 1;
 	assert_int_equal(RUN("-r"), 1);
-	assert_string_equal(said, "msrsave: CPU 5: came on line meanwhile: not restored\n");
+	assert_string_equal(said, "msrsave: CPU 5: came online meanwhile: not restored\n");
 	assert_int_equal(node.registers[0].values[3] & 0xFFFF, 0x1003);
 	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-3"), 0);
 	assert_int_equal(RUN("-r", "-c", "0-3"), 0);
@@ -563,7 +563,7 @@ TEST(cpus_that_came_or_went_are_named_and_the_others_restored, make_node, remove
 	disturb();
 	assert_int_equal(msr_safe_cpus_parse(&node.online, "1,3-5"), 0);
 	assert_int_equal(RUN("-r"), 1);
-	assert_said("msrsave: CPUs 0,2: not on line: not restored\n");
+	assert_said("msrsave: CPUs 0,2: not online: not restored\n");
 	assert_said("msrsave: CPUs 4-5: not in the file: not restored\n");
 	assert_int_equal(lines_of(said), 2);
 	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before & 0xFFFF);
@@ -573,7 +573,7 @@ TEST(cpus_that_came_or_went_are_named_and_the_others_restored, make_node, remove
 	assert_string_equal(said, "msrsave: CPU 4: not in the file: not restored\n");
 	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-2"), 0);
 	assert_int_equal(RUN("-r"), 1);
-	assert_string_equal(said, "msrsave: CPU 3: not on line: not restored\n");
+	assert_string_equal(said, "msrsave: CPU 3: not online: not restored\n");
 
 	assert_int_equal(msr_safe_cpus_parse(&node.online, "4-5"), 0);
 	assert_int_equal(RUN("-r"), 3);
@@ -590,7 +590,7 @@ TEST(only_the_cpus_asked_for_are_saved, make_node, remove_node)
 	assert_int_equal(state.count, 4);
 	state_free(&state);
 	assert_int_equal(RUN("-c", "3-4"), 1);
-	assert_string_equal(said, "msrsave: CPU 4: not on line: not saved\n");
+	assert_string_equal(said, "msrsave: CPU 4: not online: not saved\n");
 	unlink(path);
 	assert_int_equal(RUN("-c", "4"), 3);
 	assert_int_not_equal(access(path, F_OK), 0);
@@ -610,7 +610,7 @@ TEST(only_the_cpus_asked_for_are_restored, make_node, remove_node)
 	assert_int_equal(node.registers[0].values[1] & 0xFFFF, before[1] & 0xFFFF);
 	assert_int_equal(node.registers[0].values[2], disturbed[2]);
 	assert_int_equal(RUN("-r", "-c", "2,9"), 1);
-	assert_string_equal(said, "msrsave: CPU 9: not on line: not restored\n");
+	assert_string_equal(said, "msrsave: CPU 9: not online: not restored\n");
 }
 
 /* The list lets more be written now than was saved. */
@@ -641,7 +641,7 @@ TEST(the_cpus_of_the_file_are_restored_and_others_not_named, make_node, remove_n
 	assert_int_equal(node.registers[0].values[3], disturbed[3]);
 	assert_int_equal(msr_safe_cpus_parse(&node.online, "0-1,3"), 0);
 	assert_int_equal(RUN("-r", "-c", "saved"), 1);
-	assert_string_equal(said, "msrsave: CPU 2: not on line: not restored\n");
+	assert_string_equal(said, "msrsave: CPU 2: not online: not restored\n");
 	assert_int_equal(RUN("-c", "saved"), 2);
 }
 

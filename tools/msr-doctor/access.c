@@ -167,7 +167,7 @@ static void compare_with_processor(const struct node *node)
 		     foreign, first);
 	} else {
 		good("list",
-		     "its registers are those of this processor, as far as the tables know");
+		     "its registers are those of this processor, or the tables do not know them");
 	}
 }
 

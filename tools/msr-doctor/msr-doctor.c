@@ -73,7 +73,7 @@ static int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-doctor %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return wrong(NULL, NULL); /* getopt has said why */
+			return wrong(NULL, NULL); /* getopt has printed why */
 		}
 	}
 	return optind < argc ? wrong("not an option: ", argv[optind]) : -1;

@@ -17,7 +17,7 @@
 #define LABELS "{package=\"%d\",die=\"%d\",domain=\"%s\"}"
 #define COUNTER_LABELS "{package=\"%d\",die=\"%d\",domain=\"%s\",core=\"%d\"}"
 
-/* Which boot this is: counters begin anew with each. */
+/* Which boot this is: counters start over with each. */
 static void read_boot_id(char id[64])
 {
 	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");

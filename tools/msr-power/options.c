@@ -18,9 +18,9 @@ static void help(void)
 	printf("Usage: msr-power [options]\n"
 	       "       msr-power [options] -- COMMAND...\n"
 	       "\n"
-	       "Prints the power of packages, cores, graphics, memory and the platform, as far as\n"
-	       "the processor counts it and the allowlist of msr-safe has the counters. With a\n"
-	       "COMMAND, prints the energy that was used while it ran.\n"
+	       "Prints the power of packages, cores, graphics, memory and the platform. It shows what\n"
+	       "the processor counts and what the allowlist of msr-safe has. With a COMMAND, it\n"
+	       "prints the energy that was used while that ran.\n"
 	       "\n"
 	       " -i, --interval SEC      print every SEC seconds (default: 1)\n"
 	       " -n, --count NUMBER      end after so many times\n"
@@ -89,7 +89,7 @@ int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-power %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return wrong(NULL, NULL); /* getopt has said why */
+			return wrong(NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (optind < argc)

@@ -161,7 +161,7 @@ int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-record %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return try_help(); /* getopt has said why */
+			return try_help(); /* getopt has printed why */
 		}
 	}
 	status = check(options, end - optind);

@@ -64,7 +64,7 @@ struct output {
 	const struct column *columns;
 };
 
-/* Return: 0, or -1 and has said why. */
+/* Return: 0, or -1 after printing why. */
 int output_open(struct output *output, const struct options *options, const struct msr_ring *ring);
 int output_record(struct output *output, uint32_t cpu, const struct msr_record *record);
 int output_flush(struct output *output);

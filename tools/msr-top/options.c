@@ -23,8 +23,9 @@ static void help(void)
 	       "       msr-top [options] -- COMMAND...\n"
 	       "\n"
 	       "Shows what CPUs and packages do: load, frequencies, temperatures, idle states and\n"
-	       "power, as far as the allowlist of msr-safe has the registers. On a terminal it fills\n"
-	       "the screen, and h shows the keys. With a COMMAND, it prints one table when that ends.\n"
+	       "power. It leaves out what the allowlist of msr-safe does not have. On a terminal it\n"
+	       "fills the screen, and h shows the keys. With a COMMAND, it prints one table when that\n"
+	       "ends.\n"
 	       "\n"
 	       " -d, --delay SEC      from one view to the next (default: 1)\n"
 	       " -n, --count NUMBER   end after so many views\n"
@@ -137,7 +138,7 @@ int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-top %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return wrong(NULL, NULL); /* getopt has said why */
+			return wrong(NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (optind < argc)

@@ -44,7 +44,7 @@ static const char *const help_lines[] = {
 	NULL,
 };
 
-/* The columns of a table, those of CPUs or those of packages, as far as they fit */
+/* The columns of a table, those of CPUs or those of packages, that fit the screen */
 static unsigned int columns_that_fit(const struct show *show, enum column from, enum column to,
 				     unsigned int fitting[NR_COLUMNS])
 {

@@ -81,7 +81,7 @@ static int parse_options(struct options *options, int argc, char *argv[])
 			printf("wrmsr-safe %s\n", VERSION);
 			return finish_output();
 		default:
-			return wrong(NULL, NULL); /* getopt has said why */
+			return wrong(NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (optind > argc - 2)

@@ -648,7 +648,7 @@ TEST(an_access_to_one_register_can_have_no_fault, load_and_aim, unload_at_end)
 	close(fd);
 }
 
-/* CPUs that come on line: their device is made by a thread of the kernel's. */
+/* CPUs that come online: their device is made by a thread of the kernel's. */
 
 static pid_t thread_named(const char *name)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The concurrent mode: several threads access registers while one swaps lists
- * and another takes CPUs off and on line. What a call may answer depends on the
- * lists that were in force, and the CPUs on line, from its begin to its end.
+ * and another takes CPUs offline and online. What a call may answer depends on the
+ * lists that were in force, and the CPUs online, from its begin to its end.
  *
  * Each thread has registers of its own, and knows what they hold; the others
  * are for all. Odd stores are left out: see writable_bits().
@@ -36,7 +36,7 @@ static char *texts[NR_TEXTS];
 static atomic_uchar history[HISTORY];
 static atomic_ulong begun, done;
 
-/* Of each CPU: 4n it is on line, 4n + 1 going, 4n + 2 off line, 4n + 3 coming */
+/* Of each CPU: 4n it is online, 4n + 1 going, 4n + 2 offline, 4n + 3 coming */
 static atomic_ulong cpu_state[MAX_CPUS];
 static unsigned int nr_cpus;
 
@@ -546,7 +546,7 @@ static void move(struct worker *worker)
 
 	CPU_ZERO(&set);
 	CPU_SET(below(&worker->rng, nr_cpus), &set);
-	sched_setaffinity(0, sizeof(set), &set); /* fails if it is off line */
+	sched_setaffinity(0, sizeof(set), &set); /* fails if it is offline */
 	worker->stats.calls[MOVE]++;
 }
 

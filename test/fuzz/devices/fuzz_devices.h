@@ -82,7 +82,7 @@ bool enough(uint64_t calls, uint64_t start);
 
 /*
  * Reads or writes a register past the module, through the kernel's own driver.
- * Return: false if that fails, as it does on a CPU that is off line.
+ * Return: false if that fails, as it does on a CPU that is offline.
  */
 bool stock(unsigned int cpu, uint32_t msr, uint64_t *value, bool writing);
 

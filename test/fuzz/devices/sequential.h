@@ -37,7 +37,7 @@ extern struct stats *stats;
 extern struct handle handles[NR_HANDLES];
 extern unsigned int nr_handles;
 extern unsigned int home; /* the CPU that most calls are for, and come from */
-extern bool values_survive; /* of registers, while their CPU is off line */
+extern bool values_survive; /* of registers, while their CPU is offline */
 
 /* What a call may answer */
 struct answers {
