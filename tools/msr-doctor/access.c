@@ -160,7 +160,7 @@ static void compare_with_processor(const struct node *node)
 			"%u of its %zu registers are of other processors, 0x%" PRIX32
 			" for example: it is not the list of this processor",
 			foreign, node->list.count, first);
-		fix("sudo msr-allowlist load \"$(msr-allowlist select)\"");
+		fix("sudo sh -c 'msr-allowlist select | msr-allowlist load -'");
 	} else if (foreign) {
 		note("list",
 		     "%u of its registers are of other processors, 0x%" PRIX32 " for example",
@@ -185,7 +185,7 @@ void check_list(struct node *node)
 	}
 	if (!node->list.count) {
 		problem("list", "it allows nothing");
-		fix("sudo msr-allowlist load \"$(msr-allowlist select)\"");
+		fix("sudo sh -c 'msr-allowlist select | msr-allowlist load -'");
 		return;
 	}
 	for (i = 0; i < node->list.count; i++)
