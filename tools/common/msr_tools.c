@@ -48,8 +48,9 @@ struct msr_batch_op *make_batch(const struct chosen_cpus *chosen, struct msr_bat
 	return ops;
 }
 
-/* By the node of its CPU. Returns a status. */
-static int run_alone(struct msr_batch_op *op)
+/* By the node of its CPU. @batch: why the batch device cannot be opened, or NULL. Returns a status.
+ */
+static int run_alone(struct msr_batch_op *op, const struct msr_safe_error *batch)
 {
 	struct msr_safe_error error;
 	uint64_t value = op->msrdata;
@@ -65,7 +66,8 @@ static int run_alone(struct msr_batch_op *op)
 		return TOOL_NO_MSRS;
 	}
 	if (fd < 0) {
-		say_error(&error);
+		/* A container can have the batch device alone. */
+		say_error(batch && fd == -ENOENT ? batch : &error);
 		return TOOL_ERROR;
 	}
 	if (op->isrdmsr)
@@ -87,7 +89,7 @@ int run_operations(struct msr_batch_op *ops, size_t count)
 		fd = msr_safe_open_batch(&error);
 	if (fd < 0) {
 		for (i = 0; i < count && !status; i++)
-			status = run_alone(&ops[i]);
+			status = run_alone(&ops[i], count > 1 ? &error : NULL);
 		return status;
 	}
 	err = msr_safe_batch(fd, ops, count);
