@@ -70,13 +70,13 @@ static void write_counters(FILE *file, const struct energy *energy, double time)
 	char id[64];
 	unsigned int i;
 
-	head(file, "counter", "gauge", "Counter of the processor, which wraps around.");
+	head(file, "raw_energy", "gauge", "Counter of the processor, which wraps around.");
 	for (i = 0; i < energy->nr_counters; i++) {
 		const struct counter *counter = &energy->counters[i];
 		const struct meter *meter = &energy->meters[counter->meter];
 
 		if (counter->known)
-			fprintf(file, "msr_power_counter" COUNTER_LABELS " %" PRIu32 "\n",
+			fprintf(file, "msr_power_raw_energy" COUNTER_LABELS " %" PRIu32 "\n",
 				meter->package, meter->die, meter->domain, counter->core,
 				counter->value);
 	}
@@ -177,7 +177,7 @@ static void take_line(struct energy *energy, const char *line, double time, bool
 	end = 0;
 	if (same_boot &&
 	    sscanf(line,
-		   "msr_power_counter{package=\"%d\",die=\"%d\",domain=\"%15[a-z]\",core=\"%d\"} %lf%n",
+		   "msr_power_raw_energy{package=\"%d\",die=\"%d\",domain=\"%15[a-z]\",core=\"%d\"} %lf%n",
 		   &package, &die, domain, &core, &value, &end) == 5 &&
 	    end && value >= 0 && value <= UINT32_MAX) {
 		meter = find_meter(energy, package, die, domain);

@@ -18,22 +18,22 @@ static void help(void)
 	printf("Usage: msr-power [options]\n"
 	       "       msr-power [options] -- COMMAND...\n"
 	       "\n"
-	       "Prints the power of packages, cores, graphics, memory and the platform. It shows what\n"
-	       "the processor counts and what the allowlist of msr-safe has. With a COMMAND, it\n"
-	       "prints the energy that was used while that ran.\n"
+	       "Prints the power of packages, cores, graphics, memory and the platform. It\n"
+	       "shows what the processor counts and what the allowlist of msr-safe has. With a\n"
+	       "COMMAND, it prints the energy that was used while that ran.\n"
 	       "\n"
 	       " -i, --interval SEC      print every SEC seconds (default: 1)\n"
 	       " -n, --count NUMBER      end after so many times\n"
 	       "     --csv               print comma-separated values\n"
 	       "     --json              print a JSON object a line\n"
-	       "     --openmetrics FILE  write FILE for Prometheus' node exporter: once, or with\n"
-	       "                         --interval every SEC seconds\n"
+	       "     --openmetrics FILE  write FILE for Prometheus' node exporter: once, or\n"
+	       "                         with --interval every SEC seconds\n"
 	       " -h, --help              print this\n"
 	       " -V, --version           print the version\n"
 	       "\n"
 	       "Exit status: 0 success, or that of COMMAND; 1 an error, or a processor without\n"
-	       "energy counters; 2 wrong usage; 3 the module, the permissions or the allowlist are\n"
-	       "not set up for it.\n");
+	       "energy counters; 2 wrong usage; 3 the module, the permissions or the allowlist\n"
+	       "are not set up for it.\n");
 }
 
 static int wrong(const char *why, const char *what)

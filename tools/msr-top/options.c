@@ -22,10 +22,10 @@ static void help(void)
 	printf("Usage: msr-top [options]\n"
 	       "       msr-top [options] -- COMMAND...\n"
 	       "\n"
-	       "Shows what CPUs and packages do: load, frequencies, temperatures, idle states and\n"
-	       "power. It leaves out what the allowlist of msr-safe does not have. On a terminal it\n"
-	       "fills the screen, and h shows the keys. With a COMMAND, it prints one table when that\n"
-	       "ends.\n"
+	       "Shows load, frequencies, temperatures, idle states and power of CPUs and\n"
+	       "packages. It leaves out what the allowlist of msr-safe does not have. On a\n"
+	       "terminal it fills the screen, and h shows the keys. With a COMMAND, it prints\n"
+	       "one table when that ends.\n"
 	       "\n"
 	       " -d, --delay SEC      from one view to the next (default: 1)\n"
 	       " -n, --count NUMBER   end after so many views\n"
@@ -41,8 +41,8 @@ static void help(void)
 	for (c = 0; c < NR_COLUMNS; c++)
 		printf("%s%s", c % 6 ? " " : "\n ", column_infos[c].key);
 	printf("\n\n"
-	       "Exit status: 0 success, or that of COMMAND; 1 an error; 2 wrong usage; 3 the module,\n"
-	       "the permissions or the allowlist are not set up for it.\n");
+	       "Exit status: 0 success, or that of COMMAND; 1 an error; 2 wrong usage; 3 the\n"
+	       "module, the permissions or the allowlist are not set up for it.\n");
 }
 
 static int wrong(const char *why, const char *what)

@@ -36,8 +36,8 @@ static void help(void)
 {
 	printf("Usage: rdmsr-safe [options] REGISTER\n"
 	       "\n"
-	       "Prints a model-specific register by msr-safe. REGISTER is an address, a name as in\n"
-	       "the manual, or a field of one: 0x610, PKG_POWER_LIMIT, PKG_POWER_LIMIT.PL1.\n"
+	       "Prints a model-specific register by msr-safe. REGISTER is an address, a name,\n"
+	       "or a field: 0x610, PKG_POWER_LIMIT, PKG_POWER_LIMIT.PL1.\n"
 	       "\n"
 	       " -p, --processor LIST       these CPUs, as in 0-3,8,10-20:2 (default: 0)\n"
 	       " -a, --all                  all CPUs that are online, in one batch\n"
@@ -56,8 +56,8 @@ static void help(void)
 	       " -h, --help                 print this\n"
 	       " -V, --version              print the version\n"
 	       "\n"
-	       "Exit status: 0 success, 2 no such CPU, 3 a CPU without registers, 4 the processor\n"
-	       "refuses the access, 127 any other error.\n");
+	       "Exit status: 0 success, 2 no such CPU, 3 a CPU without registers, 4 the\n"
+	       "processor refuses the access, 127 any other error.\n");
 }
 
 static int wrong(const char *why, const char *what)

@@ -27,8 +27,8 @@ static void help(void)
 {
 	printf("Usage: wrmsr-safe [options] REGISTER VALUE...\n"
 	       "\n"
-	       "Writes VALUEs to a model-specific register by msr-safe, one after the other. REGISTER\n"
-	       "is an address, a name as in the manual, or a field of one: 0x610, PKG_POWER_LIMIT,\n"
+	       "Writes VALUEs to a model-specific register by msr-safe, one after the other.\n"
+	       "REGISTER is an address, a name, or a field: 0x610, PKG_POWER_LIMIT,\n"
 	       "PKG_POWER_LIMIT.PL1. Writing a field leaves all other bits as they are.\n"
 	       "\n"
 	       " -p, --processor LIST  these CPUs, as in 0-3,8,10-20:2 (default: 0)\n"
@@ -36,11 +36,11 @@ static void help(void)
 	       " -h, --help            print this\n"
 	       " -V, --version         print the version\n"
 	       "\n"
-	       "Bits that the allowlist does not make writable keep their values. wrmsr-safe says if\n"
-	       "that changes what is written, and refuses a field with such bits.\n"
+	       "Bits that the allowlist does not make writable keep their values. wrmsr-safe\n"
+	       "says if that changes what is written, and refuses a field with such bits.\n"
 	       "\n"
-	       "Exit status: 0 success, 2 no such CPU, 3 a CPU without registers, 4 the processor\n"
-	       "refuses the access, 127 any other error.\n");
+	       "Exit status: 0 success, 2 no such CPU, 3 a CPU without registers, 4 the\n"
+	       "processor refuses the access, 127 any other error.\n");
 }
 
 static int wrong(const char *why, const char *what)
