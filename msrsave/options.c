@@ -34,18 +34,6 @@ static void help(void)
 	       "2 wrong usage, 3 nothing was saved or restored.\n");
 }
 
-static int try_help(void)
-{
-	fprintf(stderr, "Try 'msrsave --help' for more information.\n");
-	return -EINVAL;
-}
-
-static int wrong(const char *why, const char *what)
-{
-	warnx("%s%s", why, what);
-	return try_help();
-}
-
 int parse_argv(struct options *options, int argc, char *argv[])
 {
 	static const struct option longs[] = {
@@ -76,7 +64,7 @@ int parse_argv(struct options *options, int argc, char *argv[])
 			options->saved_cpus = strcmp(optarg, "saved") == 0;
 			options->some_cpus = !options->saved_cpus;
 			if (options->some_cpus && msr_safe_cpus_parse(&options->cpus, optarg))
-				return wrong("not a list of CPUs: ", optarg);
+				return usage_error(-EINVAL, "not a list of CPUs: ", optarg);
 			break;
 		case 'q':
 			options->quiet = true;
@@ -91,23 +79,23 @@ int parse_argv(struct options *options, int argc, char *argv[])
 			printf("msrsave %s\n", VERSION);
 			return 0;
 		default:
-			return try_help(); /* getopt has printed why */
+			return usage_error(-EINVAL, NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (!options->restore && options->dry_run)
-		return wrong("--dry-run is for --restore", "");
+		return usage_error(-EINVAL, "--dry-run is for --restore", "");
 	if (!options->restore && options->saved_cpus)
-		return wrong("--cpus saved is for --restore", "");
+		return usage_error(-EINVAL, "--cpus saved is for --restore", "");
 	if (!options->restore && options->force)
-		return wrong("--force is for --restore", "");
+		return usage_error(-EINVAL, "--force is for --restore", "");
 	if (options->quiet && options->verbose)
-		return wrong("--quiet and --verbose exclude each other", "");
+		return usage_error(-EINVAL, "--quiet and --verbose exclude each other", "");
 	if (optind == argc)
-		return wrong("no file is named", "");
+		return usage_error(-EINVAL, "no file is named", "");
 	if (optind + 1 < argc)
-		return wrong("more than one file: ", argv[optind + 1]);
+		return usage_error(-EINVAL, "more than one file: ", argv[optind + 1]);
 	options->file = argv[optind];
 	if (*options->file == '\0')
-		return wrong("the name of the file is empty", "");
+		return usage_error(-EINVAL, "the name of the file is empty", "");
 	return 1;
 }

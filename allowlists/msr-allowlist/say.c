@@ -7,13 +7,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "../../tools/common/say.h"
 #include "msr-allowlist.h"
 
 int wrong_usage(const char *why, const char *what)
 {
-	warnx("%s%s", why, what);
-	fprintf(stderr, "Try 'msr-allowlist --help' for more information.\n");
-	return USAGE;
+	return usage_error(USAGE, why, what);
 }
 
 const struct reg *reg_like(const struct options *options, const struct model *model, uint32_t msr)

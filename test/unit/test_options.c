@@ -26,6 +26,7 @@ static int parse(const char *const words[])
 	dup2(fileno(file), 1);
 	dup2(fileno(file), 2);
 	optind = 0;
+	program_invocation_short_name = "msrsave";
 	result = parse_argv(&options, argc, argv);
 	fflush(stdout);
 	dup2(out, 1);

@@ -25,6 +25,14 @@ void say_failed(const char *path, int code)
 	say_error(&error);
 }
 
+int usage_error(int status, const char *why, const char *what)
+{
+	if (why)
+		warnx("%s%s", why, what);
+	fprintf(stderr, "Try '%s --help' for more information.\n", program_invocation_short_name);
+	return status;
+}
+
 const char *op_error(int code)
 {
 	switch (-code) {

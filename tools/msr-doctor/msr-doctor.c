@@ -34,14 +34,6 @@ static void help(void)
 	       "Exit status: 0 no problem, 1 a problem, 2 wrong usage.\n");
 }
 
-static int wrong(const char *why, const char *what)
-{
-	if (why)
-		warnx("%s%s", why, what);
-	fprintf(stderr, "Try 'msr-doctor --help' for more information.\n");
-	return EXIT_USAGE;
-}
-
 /* Returns -1 to go on, or a status to exit with. */
 static int parse_options(struct options *options, int argc, char *argv[])
 {
@@ -73,10 +65,10 @@ static int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-doctor %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return wrong(NULL, NULL); /* getopt has printed why */
+			return usage_error(EXIT_USAGE, NULL, NULL); /* getopt has printed why */
 		}
 	}
-	return optind < argc ? wrong("not an option: ", argv[optind]) : -1;
+	return optind < argc ? usage_error(EXIT_USAGE, "not an option: ", argv[optind]) : -1;
 }
 
 static void examine(struct node *node, const struct options *options)

@@ -9,6 +9,7 @@
 #include "../../lib/version.h"
 #include "../common/command.h"
 #include "../common/parse.h"
+#include "../common/say.h"
 #include "power.h"
 
 enum { OPTION_CSV = 256, OPTION_JSON, OPTION_METRICS };
@@ -36,14 +37,6 @@ static void help(void)
 	       "are not set up for it.\n");
 }
 
-static int wrong(const char *why, const char *what)
-{
-	if (why)
-		warnx("%s%s", why, what);
-	fprintf(stderr, "Try 'msr-power --help' for more information.\n");
-	return EXIT_USAGE;
-}
-
 int parse_options(struct options *options, int argc, char *argv[])
 {
 	static const struct option longs[] = {
@@ -65,12 +58,13 @@ int parse_options(struct options *options, int argc, char *argv[])
 		switch (option) {
 		case 'i':
 			if (!parse_number(optarg, 0.01, 86400, &options->interval))
-				return wrong("not a time of 0.01 to 86400 seconds: ", optarg);
+				return usage_error(EXIT_USAGE,
+						   "not a time of 0.01 to 86400 seconds: ", optarg);
 			options->some_interval = true;
 			break;
 		case 'n':
 			if (!parse_integer(optarg, UINT32_MAX, &count) || !count)
-				return wrong("not a number of times: ", optarg);
+				return usage_error(EXIT_USAGE, "not a number of times: ", optarg);
 			options->count = count;
 			break;
 		case OPTION_CSV:
@@ -89,14 +83,16 @@ int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-power %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return wrong(NULL, NULL); /* getopt has printed why */
+			return usage_error(EXIT_USAGE, NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (optind < argc)
-		return wrong("not an option, and no -- before it: ", argv[optind]);
+		return usage_error(EXIT_USAGE,
+				   "not an option, and no -- before it: ", argv[optind]);
 	if (options->command && !*options->command)
-		return wrong("no command after --", "");
+		return usage_error(EXIT_USAGE, "no command after --", "");
 	if (options->metrics && (options->command || options->format != TEXT))
-		return wrong("--openmetrics takes no command, no --csv and no --json", "");
+		return usage_error(EXIT_USAGE,
+				   "--openmetrics takes no command, no --csv and no --json", "");
 	return -1;
 }

@@ -12,6 +12,7 @@
 #include "../../lib/version.h"
 #include "../common/command.h"
 #include "../common/parse.h"
+#include "../common/say.h"
 #include "record.h"
 
 enum { OPTION_CONVERT = 256, OPTION_STAGGER, OPTION_STRICT };
@@ -42,18 +43,6 @@ static void help(void)
 	       "2 wrong usage, 3 nothing was recorded.\n");
 }
 
-static int try_help(void)
-{
-	fprintf(stderr, "Try 'msr-record --help' for more information.\n");
-	return EXIT_USAGE;
-}
-
-static int wrong(const char *why, const char *what)
-{
-	warnx("%s%s", why, what);
-	return try_help();
-}
-
 static int parse_registers(struct options *options, char *words[], int count)
 {
 	struct msr_safe_registers *registers = NULL;
@@ -61,12 +50,12 @@ static int parse_registers(struct options *options, char *words[], int count)
 	int i, ret = 0;
 
 	if (count > MSR_SAMPLE_MAX_OPS)
-		return wrong("more than 64 registers", "");
+		return usage_error(EXIT_USAGE, "more than 64 registers", "");
 	for (i = 0; i < count && !ret; i++) {
 		struct column *column = &options->columns[i];
 
 		if (strlen(words[i]) >= NAME_SIZE || strpbrk(words[i], ".,\"\n"))
-			return wrong("not a register: ", words[i]);
+			return usage_error(EXIT_USAGE, "not a register: ", words[i]);
 		strcpy(column->name, words[i]);
 		ret = find_register(&registers, words[i], &reg);
 		column->msr = reg.msr;
@@ -74,7 +63,7 @@ static int parse_registers(struct options *options, char *words[], int count)
 	options->nr_columns = count;
 	msr_safe_registers_free(registers);
 	if (ret)
-		return ret == -EINVAL ? try_help() : EXIT_NOTHING;
+		return ret == -EINVAL ? usage_error(EXIT_USAGE, NULL, NULL) : EXIT_NOTHING;
 	return -1;
 }
 
@@ -82,16 +71,19 @@ static int check(const struct options *options, int count)
 {
 	if (options->convert) {
 		if (count || options->command || options->binary)
-			return wrong("--convert takes no registers, no command and no --binary",
-				     "");
+			return usage_error(
+				EXIT_USAGE,
+				"--convert takes no registers, no command and no --binary", "");
 		return -1;
 	}
 	if (!count)
-		return wrong("no register is named", "");
+		return usage_error(EXIT_USAGE, "no register is named", "");
 	if (options->hold && options->hold < 1 / options->rate)
-		return wrong("the rest of --on-change is shorter than a period of --rate", "");
+		return usage_error(EXIT_USAGE,
+				   "the rest of --on-change is shorter than a period of --rate",
+				   "");
 	if (options->command && !*options->command)
-		return wrong("no command after --", "");
+		return usage_error(EXIT_USAGE, "no command after --", "");
 	return -1;
 }
 
@@ -122,19 +114,25 @@ int parse_options(struct options *options, int argc, char *argv[])
 			options->some_cpus = true;
 			if (msr_safe_cpus_parse(&options->cpus, optarg) ||
 			    msr_safe_cpus_empty(&options->cpus))
-				return wrong("not a list of CPUs: ", optarg);
+				return usage_error(EXIT_USAGE, "not a list of CPUs: ", optarg);
 			break;
 		case 'r':
 			if (!parse_number(optarg, 0.001, 100000, &options->rate))
-				return wrong("not a rate of 0.001 to 100000 a second: ", optarg);
+				return usage_error(EXIT_USAGE,
+						   "not a rate of 0.001 to 100000 a second: ",
+						   optarg);
 			break;
 		case 'e':
 			if (!parse_number(optarg, 0.00001, 3600, &options->hold))
-				return wrong("not a time of 0.00001 to 3600 seconds: ", optarg);
+				return usage_error(EXIT_USAGE,
+						   "not a time of 0.00001 to 3600 seconds: ",
+						   optarg);
 			break;
 		case 'd':
 			if (!parse_number(optarg, 0.001, 1e9, &options->duration))
-				return wrong("not a time of at least 0.001 seconds: ", optarg);
+				return usage_error(EXIT_USAGE,
+						   "not a time of at least 0.001 seconds: ",
+						   optarg);
 			break;
 		case OPTION_STAGGER:
 			options->stagger = true;
@@ -161,7 +159,7 @@ int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-record %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return try_help(); /* getopt has printed why */
+			return usage_error(EXIT_USAGE, NULL, NULL); /* getopt has printed why */
 		}
 	}
 	status = check(options, end - optind);

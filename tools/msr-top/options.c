@@ -11,6 +11,7 @@
 #include "../../lib/version.h"
 #include "../common/command.h"
 #include "../common/parse.h"
+#include "../common/say.h"
 #include "top.h"
 
 enum { OPTION_CSV = 256, OPTION_JSON, OPTION_SUMMARY, OPTION_COLUMNS, OPTION_SORT };
@@ -43,14 +44,6 @@ static void help(void)
 	printf("\n\n"
 	       "Exit status: 0 success, or that of COMMAND; 1 an error; 2 wrong usage; 3 the\n"
 	       "module, the permissions or the allowlist are not set up for it.\n");
-}
-
-static int wrong(const char *why, const char *what)
-{
-	if (why)
-		warnx("%s%s", why, what);
-	fprintf(stderr, "Try 'msr-top --help' for more information.\n");
-	return EXIT_USAGE;
 }
 
 /* The column with a key, or -1 */
@@ -105,12 +98,13 @@ int parse_options(struct options *options, int argc, char *argv[])
 		switch (option) {
 		case 'd':
 			if (!parse_number(optarg, 0.05, 86400, &options->interval))
-				return wrong("not a time of 0.05 to 86400 seconds: ", optarg);
+				return usage_error(EXIT_USAGE,
+						   "not a time of 0.05 to 86400 seconds: ", optarg);
 			options->some_interval = true;
 			break;
 		case 'n':
 			if (!parse_integer(optarg, UINT32_MAX, &count) || !count)
-				return wrong("not a number of times: ", optarg);
+				return usage_error(EXIT_USAGE, "not a number of times: ", optarg);
 			options->count = count;
 			break;
 		case OPTION_SUMMARY:
@@ -118,12 +112,13 @@ int parse_options(struct options *options, int argc, char *argv[])
 			break;
 		case OPTION_COLUMNS:
 			if (!parse_columns(options, optarg))
-				return wrong("not keys of columns: ", optarg);
+				return usage_error(EXIT_USAGE, "not keys of columns: ", optarg);
 			break;
 		case OPTION_SORT:
 			options->sort = find_key(optarg, strlen(optarg));
 			if (options->sort < 0 || options->sort >= FIRST_OF_PACKAGES)
-				return wrong("not the key of a column of CPUs: ", optarg);
+				return usage_error(EXIT_USAGE,
+						   "not the key of a column of CPUs: ", optarg);
 			break;
 		case OPTION_CSV:
 			options->format = CSV;
@@ -138,12 +133,13 @@ int parse_options(struct options *options, int argc, char *argv[])
 			printf("msr-top %s\n", VERSION);
 			return EXIT_GOOD;
 		default:
-			return wrong(NULL, NULL); /* getopt has printed why */
+			return usage_error(EXIT_USAGE, NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (optind < argc)
-		return wrong("not an option, and no -- before it: ", argv[optind]);
+		return usage_error(EXIT_USAGE,
+				   "not an option, and no -- before it: ", argv[optind]);
 	if (options->command && !*options->command)
-		return wrong("no command after --", "");
+		return usage_error(EXIT_USAGE, "no command after --", "");
 	return -1;
 }

@@ -60,14 +60,6 @@ static void help(void)
 	       "processor refuses the access, 127 any other error.\n");
 }
 
-static int wrong(const char *why, const char *what)
-{
-	if (why)
-		warnx("%s%s", why, what);
-	fprintf(stderr, "Try 'rdmsr-safe --help' for more information.\n");
-	return TOOL_ERROR;
-}
-
 static bool parse_bits(struct options *options, const char *text)
 {
 	int len = 0;
@@ -136,11 +128,12 @@ static int parse_options(struct options *options, int argc, char *argv[])
 			break;
 		case 'p':
 			if (!choose_cpus(&options->cpus, optarg))
-				return wrong("not a list of CPUs: ", optarg);
+				return usage_error(TOOL_ERROR, "not a list of CPUs: ", optarg);
 			break;
 		case 'f':
 			if (!parse_bits(options, optarg))
-				return wrong("not bits of a register, as in 15:8: ", optarg);
+				return usage_error(TOOL_ERROR,
+						   "not bits of a register, as in 15:8: ", optarg);
 			break;
 		case 'F':
 			options->fields = true;
@@ -158,11 +151,14 @@ static int parse_options(struct options *options, int argc, char *argv[])
 			printf("rdmsr-safe %s\n", VERSION);
 			return finish_output();
 		default:
-			return wrong(NULL, NULL); /* getopt has printed why */
+			return usage_error(TOOL_ERROR, NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (optind != argc - 1)
-		return wrong(optind < argc ? "more than one register" : "no register is named", "");
+		return usage_error(TOOL_ERROR,
+				   optind < argc ? "more than one register" :
+						   "no register is named",
+				   "");
 	options->name = argv[optind];
 	return -1;
 }
@@ -314,12 +310,13 @@ static int find(const struct options *options, struct msr_safe_registers **regis
 	int ret = find_register(registers, options->name, reg);
 
 	if (ret == -EINVAL)
-		return wrong(NULL, NULL);
+		return usage_error(TOOL_ERROR, NULL, NULL);
 	if (ret)
 		return TOOL_ERROR;
 	if (options->bits && strchr(reg->name, '.'))
-		return wrong("--bitfield is for a whole register, and this is a field: ",
-			     options->name);
+		return usage_error(TOOL_ERROR,
+				   "--bitfield is for a whole register, and this is a field: ",
+				   options->name);
 	if (options->bits) {
 		reg->high = options->high;
 		reg->low = options->low;

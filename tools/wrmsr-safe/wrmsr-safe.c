@@ -43,14 +43,6 @@ static void help(void)
 	       "processor refuses the access, 127 any other error.\n");
 }
 
-static int wrong(const char *why, const char *what)
-{
-	if (why)
-		warnx("%s%s", why, what);
-	fprintf(stderr, "Try 'wrmsr-safe --help' for more information.\n");
-	return TOOL_ERROR;
-}
-
 /* Returns -1 to go on, or a status to exit with. */
 static int parse_options(struct options *options, int argc, char *argv[])
 {
@@ -72,7 +64,7 @@ static int parse_options(struct options *options, int argc, char *argv[])
 			break;
 		case 'p':
 			if (!choose_cpus(&options->cpus, optarg))
-				return wrong("not a list of CPUs: ", optarg);
+				return usage_error(TOOL_ERROR, "not a list of CPUs: ", optarg);
 			break;
 		case 'h':
 			help();
@@ -81,11 +73,11 @@ static int parse_options(struct options *options, int argc, char *argv[])
 			printf("wrmsr-safe %s\n", VERSION);
 			return finish_output();
 		default:
-			return wrong(NULL, NULL); /* getopt has printed why */
+			return usage_error(TOOL_ERROR, NULL, NULL); /* getopt has printed why */
 		}
 	}
 	if (optind > argc - 2)
-		return wrong("a register and a value are needed", "");
+		return usage_error(TOOL_ERROR, "a register and a value are needed", "");
 	options->name = argv[optind];
 	options->values = &argv[optind + 1];
 	options->nr_values = argc - optind - 1;
@@ -101,7 +93,8 @@ static int parse_values(const struct options *options, const struct msr_safe_reg
 
 	for (i = 0; i < options->nr_values; i++) {
 		if (!parse_integer(options->values[i], UINT64_MAX, &values[i]))
-			return wrong("not a value of 64 bits: ", options->values[i]);
+			return usage_error(TOOL_ERROR,
+					   "not a value of 64 bits: ", options->values[i]);
 		if (values[i] > most) {
 			warnx("%s does not fit in %s, which has bits %u to %u", options->values[i],
 			      reg->name, reg->high, reg->low);
@@ -281,7 +274,7 @@ int main(int argc, char *argv[])
 	status = find_register(&registers, options.name, &reg);
 	msr_safe_registers_free(registers);
 	if (status)
-		return status == -EINVAL ? wrong(NULL, NULL) : TOOL_ERROR;
+		return status == -EINVAL ? usage_error(TOOL_ERROR, NULL, NULL) : TOOL_ERROR;
 	values = calloc(options.nr_values, sizeof(*values));
 	if (!values)
 		err(TOOL_ERROR, "values");
