@@ -123,7 +123,8 @@ build/fuzz/fuzz_devices: $(wildcard test/fuzz/devices/*.[ch]) $(GUEST_COMMON) \
 build/terminal/tmux build/terminal/terminfo build/terminal/locale &: | packages-check
 	@test/vm/need tmux ncurses-base
 	@mkdir -p build/terminal/terminfo/s
-	@cp /lib/terminfo/s/screen build/terminal/terminfo/s
+	@cp "$$(ls -d /lib/terminfo/s/screen /usr/share/terminfo/s/screen 2> /dev/null | head -n 1)" \
+		build/terminal/terminfo/s
 	@mkdir -p build/terminal/locale && cp -r /usr/lib/locale/C.utf8 build/terminal/locale
 	@cp "$$(command -v tmux)" build/terminal
 
