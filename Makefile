@@ -15,7 +15,7 @@ all: modules programs
 
 help:
 	@echo 'make            build msr-safe.ko for the running kernel (KDIR= for another), the tools'
-	@echo 'make modules    build msr-safe.ko alone; so make msrsave, msr-allowlist, msr-record'
+	@echo 'make modules    build msr-safe.ko alone; so make library, make msrsave, make msr-top, …'
 	@echo 'make load       load it; make unload takes it away'
 	@echo 'make install    install programs, manuals, lists, udev rules and the service below'
 	@echo '                prefix= and DESTDIR=; make uninstall takes them away'

@@ -9,9 +9,12 @@ from spack.package import *
 
 
 class MsrSafe(MakefilePackage):
-    """Access to model-specific registers by an allowlist: programs, lists and C header"""
+    """Access to model-specific registers by an allowlist: programs, lists and library"""
 
     version("main")
+
+    depends_on("c", type="build")
+    depends_on("ncurses")
 
     requires("target=x86_64:")
     requires("platform=linux")
