@@ -110,7 +110,7 @@ int msr_safe_explain(struct msr_safe_error *error, const char *path, int code)
 		break;
 	case EPERM:
 		strcpy(advice,
-		       "the kernel is locked down: registers and the list can only be read");
+		       "the kernel is locked down: registers can only be read");
 		break;
 	case ENOPROTOOPT:
 		strcpy(advice, "the module has another version: cat /dev/cpu/msr_safe_version");

@@ -5,6 +5,7 @@
  */
 
 #include "guest.h"
+#include "shell.h"
 
 static int session = -1;
 
@@ -98,6 +99,16 @@ TEST(of_a_session_reads_work_and_writes_are_eperm, NULL, NULL)
 	assert_int_equal(record->word[1], (uint64_t)-EPERM);
 	munmap((void *)ring, 8192);
 	close(session);
+}
+
+TEST(the_tools_say_that_the_kernel_is_locked_down, NULL, NULL)
+{
+	assert_says("./wrmsr-safe 0x402 1 2>&1", 127, "MSR 0x00000402: Operation not permitted");
+	assert_says("./msr-doctor --no-self-test", 1,
+		    "note     lockdown: the kernel is locked down: registers can only be read");
+	assert_non_null(strstr(text,
+			       "PROBLEM  list: it makes registers writable, and the locked kernel "
+			       "refuses each write: EPERM"));
 }
 
 TEST_PROGRAM(lock_down, NULL)

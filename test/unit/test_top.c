@@ -182,7 +182,7 @@ TEST(what_the_list_lacks_is_said_once_and_the_rest_is_shown, be_ice_lake, play_e
 	unlisted[0] = 0x3FD;
 	unlisted[1] = 0x611;
 	assert_int_equal(RUN("-n", "2", "--csv"), 0);
-	assert_said("msr-top: not in the allowlist: CORE_C6_RESIDENCY, 0x611\n");
+	assert_said("msr-top: not in the allowlist: CORE_C6_RESIDENCY, PKG_ENERGY_STATUS\n");
 	assert_said("time_s,row,package,core,cpu,busy_percent,avg_mhz,busy_mhz,core_celsius,"
 		    "c1_percent,package_celsius,uncore_mhz,pc2_percent,pc6_percent\n");
 	assert_ptr_equal(strstr(strstr(said, "not in") + 1, "not in"), NULL);
@@ -241,6 +241,14 @@ TEST(a_command_is_one_table_when_it_ends, be_ice_lake, play_end)
 				  "   0    -     -   15.00  100.00\n"
 				  "   1    -     -   35.00  200.00\n\n");
 	assert_string_equal(play->command, "stream");
+}
+
+TEST(a_command_can_take_any_time_also_without_counters_of_energy, be_ice_lake, play_end)
+{
+	absent[0] = 0x611;
+	play->command_ends = 1000000;
+	assert_int_equal(RUN("--summary", "--columns", "busy_percent", "--", "stream"), 0);
+	assert_said("   -    -     -   25.00\n");
 }
 
 TEST(an_interval_can_be_longer_than_energy_takes_to_wrap, be_ice_lake, play_end)

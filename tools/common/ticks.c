@@ -62,6 +62,8 @@ enum event ticks_wait(struct ticks *ticks, double until)
 		left = until - boot_time();
 		if (left <= 0)
 			return TICK;
+		if (left > 3600) /* as for a time without end */
+			left = 3600;
 		wait.tv_sec = left;
 		wait.tv_nsec = (left - wait.tv_sec) * 1e9;
 		signal = sigtimedwait(&set, NULL, &wait);

@@ -192,6 +192,11 @@ void check_list(struct node *node)
 		writable += node->list.entries[i].wmask != 0;
 	good("list", "%s%zu registers can be read, and %zu of them written",
 	     whole ? "" : "for this user, ", node->list.count, writable);
+	if (node->locked_down && writable) {
+		problem("list",
+			"it makes registers writable, and the locked kernel refuses each write: EPERM");
+		fix("boot without lockdown=, or with Secure Boot off, if registers have to be written");
+	}
 	if (node->registers)
 		compare_with_processor(node);
 }

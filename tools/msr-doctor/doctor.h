@@ -19,6 +19,7 @@ struct options {
 struct node {
 	char release[65]; /* of the kernel that runs */
 	char module_path[512]; /* its msr-safe.ko, or empty */
+	bool locked_down;
 	bool loaded;
 	int batch; /* descriptor of the batch device, or -1 */
 	struct msr_safe_allowlist list; /* what this user can read, with masks */

@@ -188,6 +188,20 @@ static void note_unlisted(struct machine *machine, const char *name)
 		 name);
 }
 
+static void note_unlisted_energy(struct machine *machine)
+{
+	struct msr_safe_registers *registers;
+	struct msr_safe_register reg;
+	unsigned int i;
+
+	if (!machine->energy.nr_unlisted || read_registers(&registers))
+		return;
+	for (i = 0; i < machine->energy.nr_unlisted; i++)
+		if (!msr_safe_registers_at(registers, machine->energy.unlisted[i], &reg))
+			note_unlisted(machine, reg.name);
+	msr_safe_registers_free(registers);
+}
+
 /* After the first look: what no CPU gives is not asked for again. */
 static unsigned int find_dead(struct machine *machine)
 {
@@ -207,12 +221,7 @@ static unsigned int find_dead(struct machine *machine)
 	}
 	for (i = 0; i < machine->energy.nr_meters; i++)
 		alive += machine->energy.meters[i].seen;
-	for (i = 0; i < machine->energy.nr_unlisted; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "0x%X", machine->energy.unlisted[i]);
-		note_unlisted(machine, name);
-	}
+	note_unlisted_energy(machine);
 	return alive;
 }
 

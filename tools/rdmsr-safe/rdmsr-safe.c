@@ -249,6 +249,12 @@ static void print_fields(const struct msr_safe_registers *registers, uint32_t ms
 		       field_name(&field), bits_of(&field, value), field.what);
 }
 
+/* A CPU that has just gone offline is not one of all. */
+static bool is_gone(const struct options *options, const struct msr_batch_op *op)
+{
+	return op->err == -ENXIO && options->cpus.all;
+}
+
 static int print_lines(const struct options *options, const struct msr_safe_registers *registers,
 		       const struct msr_safe_register *reg, const struct msr_batch_op *ops,
 		       size_t count)
@@ -257,8 +263,7 @@ static int print_lines(const struct options *options, const struct msr_safe_regi
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		/* A CPU that has just gone offline is not one of all. */
-		if (ops[i].err == -ENXIO && options->cpus.all)
+		if (is_gone(options, &ops[i]))
 			continue;
 		if (ops[i].err) {
 			fflush(stdout); /* in the order of CPUs */
@@ -273,11 +278,12 @@ static int print_lines(const struct options *options, const struct msr_safe_regi
 }
 
 /* Values are strings in hexadecimal: JSON's numbers have 53 bits in many programs. */
-static int print_json(const struct msr_safe_registers *registers,
+static int print_json(const struct options *options, const struct msr_safe_registers *registers,
 		      const struct msr_safe_register *reg, const struct msr_batch_op *ops,
 		      size_t count)
 {
 	struct msr_safe_register field;
+	const char *comma = "";
 	int status = TOOL_GOOD;
 	unsigned int nr;
 	size_t i;
@@ -285,7 +291,10 @@ static int print_json(const struct msr_safe_registers *registers,
 	printf("{\"msr\": \"0x%08" PRIX32 "\", \"name\": \"%s\", \"bits\": \"%u:%u\", \"cpus\": [",
 	       reg->msr, reg->name, reg->high, reg->low);
 	for (i = 0; i < count; i++) {
-		printf("%s\n  {\"cpu\": %u, ", i ? "," : "", ops[i].cpu);
+		if (is_gone(options, &ops[i]))
+			continue;
+		printf("%s\n  {\"cpu\": %u, ", comma, ops[i].cpu);
+		comma = ",";
 		if (ops[i].err) {
 			printf("\"error\": \"%s\"}", op_error(ops[i].err));
 			status = say_op_failed(&ops[i]);
@@ -343,7 +352,7 @@ static int read_and_print(struct options *options, const struct msr_safe_registe
 		return TOOL_ERROR;
 	status = run_operations(ops, count);
 	if (!status && options->json)
-		status = print_json(registers, reg, ops, count);
+		status = print_json(options, registers, reg, ops, count);
 	else if (!status)
 		status = print_lines(options, registers, reg, ops, count);
 	free(ops);
