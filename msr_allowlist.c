@@ -267,7 +267,7 @@ static ssize_t allowlist_read(struct file *file, char __user *buf, size_t count,
 	return seq_read(file, buf, count, ppos);
 }
 
-/* What is read is the list that was in force at the open, however slowly. */
+/* A reader sees the list that was in force at the open, however slowly it reads. */
 static int allowlist_open(struct inode *inode, struct file *file)
 {
 	struct seq_file *seq;

@@ -148,7 +148,7 @@ static bool finish_round(struct exec_run *run)
 	return false;
 }
 
-/* What is left is not executed, and says why. */
+/* The operations that are left are not executed, and say why. */
 static int abandon_run(struct exec_run *run, int err)
 {
 	u32 i, j;

@@ -48,7 +48,7 @@ static_assert(MSR_IOC_OPS == 0x63a3);
 #define OP_FLAGS (MSR_OP_WRITE | MSR_OP_TSC)
 #define POLL_FLAGS (MSR_OP_POLL | MSR_OP_FROM_NOW)
 
-/* What a caller's structure has behind the members that are known must be 0. */
+/* The bytes of a caller's structure behind the known members must be 0. */
 static int check_tail(const char __user *tail, size_t len)
 {
 	char buf[64];

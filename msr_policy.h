@@ -45,7 +45,7 @@ struct msr_standing {
 	bool cut;
 };
 
-/* What msr_policy_opened() returns has the number of the list in its lowest byte. */
+/* The lowest byte of what msr_policy_opened() returns is the number of the list. */
 #define MSR_OPENED_SHIFT 8
 
 static inline unsigned int msr_policy_list_of(unsigned long opened)

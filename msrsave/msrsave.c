@@ -13,7 +13,7 @@
 
 #include "msrsave.h"
 
-/* What is opened gets no descriptor that messages are written to. */
+/* No file gets a descriptor that messages are written to. */
 static void open_standard_streams(void)
 {
 	int fd;

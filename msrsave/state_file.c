@@ -109,7 +109,7 @@ static int replace(const char *path, const char *text, size_t len, bool *replace
 		unlink(temporary);
 	}
 	*replaced = !err;
-	/* What was renamed stays so after a crash. Some filesystems cannot, and say EINVAL. */
+	/* A rename survives a crash. Filesystems that cannot do that return EINVAL. */
 	if (!err && fsync(folder) && errno != EINVAL)
 		err = errno;
 	free(temporary);

@@ -88,7 +88,7 @@ static bool contended(const struct target *target)
 	return target->kind == KIND_KERNEL && differs(target) && cpufreq_active(target->cpu);
 }
 
-/* What is written: other bits than those to be restored stay as they are. */
+/* The value to write: bits that are not restored stay as they are. */
 static uint64_t restored(const struct target *target)
 {
 	return (target->now & ~target->mask) | target->want;

@@ -143,7 +143,7 @@ static size_t make_questions(const struct tables *tables, const struct model *mo
 }
 
 /*
- * What a user may access who cannot read the list: each answer to a batch says whether the
+ * Shows what a user can access who cannot read the list: each answer to a batch says whether the
  * register is listed, and its mask.
  */
 static int show_by_batch(const struct options *options, const struct processor *processor)
@@ -303,7 +303,7 @@ static int report(const struct options *options, const struct model *model,
 			if (!options->prune)
 				status = NOT_GOOD;
 		}
-		/* What some CPUs have stays. */
+		/* A register that some CPUs have stays. */
 		if (options->prune && msr_safe_cpus_count(&cpus) < probe->nr_cpus)
 			print_entry(options, model, "", entry->msr, entry->wmask);
 	}

@@ -91,7 +91,7 @@ static int run_for_client(const struct command *command, struct options *options
 
 static int run(const struct command *command, struct options *options)
 {
-	/* Of the two that are compared, one is the list of the class. */
+	/* One of the two that are compared is the list of the class. */
 	int fewer = options->class && command->run == command_diff;
 	struct msr_safe_error error;
 	int status;

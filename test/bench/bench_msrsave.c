@@ -20,7 +20,7 @@
 #define MOST_CPUS 64
 #define TURNS 3
 
-/* Of each bank, address and misc are plain storage in the guest; the rest reads 0. */
+/* Address and misc of each bank are plain storage in the guest; the rest reads 0. */
 #define STORES 20
 #define STORE(i) (0x402 + (i) / 2 * 4 + (i) % 2)
 #define FIRST_ZERO 0x3000

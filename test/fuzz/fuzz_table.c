@@ -145,7 +145,7 @@ static void blank_comments(char *text, size_t len)
 	}
 }
 
-/* What is left are words. Every other one, from the first, is an address. */
+/* Words are left. Every other one, from the first, is an address. */
 static void read_words(char *text, size_t len)
 {
 	unsigned int words = 0;

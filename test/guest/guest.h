@@ -160,7 +160,7 @@ uint64_t now_ns(void);
 void mark_log(void);
 unsigned int count_in_log(const char *text);
 
-/* What loading makes: nodes, and kinds of devices */
+/* Loading makes nodes, and kinds of devices. */
 #define GUEST_NODES 7
 #define GUEST_KINDS 5
 

@@ -132,7 +132,7 @@ TEST(the_log_says_who_put_a_list_into_force, NULL, load_the_list)
 	mark_log();
 	load_list("\n");
 	assert_int_equal(count_in_log("allowlist written: entries 0, uid 0"), 1);
-	/* What is refused is not in force. */
+	/* A list that is refused is not in force. */
 	mark_log();
 	assert_fails(write_list("0x10\n"), EILSEQ);
 	assert_int_equal(count_in_log("allowlist written"), 0);
@@ -913,7 +913,7 @@ TEST(a_new_list_counts_for_descriptors_that_are_open, clear_list, clear_list)
 	close(cpu);
 }
 
-/* Who may */
+/* Users with access */
 
 TEST(the_node_is_for_root_alone, clear_list, clear_list)
 {

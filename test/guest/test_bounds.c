@@ -805,7 +805,7 @@ TEST(a_thousand_descriptors_and_threads_crash_nothing, NULL, settle)
 static int begin(void **state)
 {
 	(void)state;
-	/* What watches has its turn among any number of children. */
+	/* The watcher has its turn among any number of children. */
 	setpriority(PRIO_PROCESS, 0, -20);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);

@@ -137,7 +137,7 @@ TEST(each_class_has_its_list_at_the_same_time, with_classes, back)
 	assert_user_sees((struct user){ 1000, 0, { 0 }, -1 }, 0xffff, 0xffff, 0xffff);
 	/* As a program with the setgid bit has it */
 	assert_user_sees((struct user){ SECOND, 0, { 0 }, -1 }, 0xff00, NONE, 0);
-	/* Of two classes the first counts, whatever the order of the groups. */
+	/* The first of two classes counts, whatever the order of the groups. */
 	assert_user_sees((struct user){ 1000, 2, { SECOND, FIRST }, -1 }, 0xff, 0, NONE);
 	assert_user_sees((struct user){ SECOND, 1, { FIRST }, -1 }, 0xff, 0, NONE);
 	assert_int_equal(stat(FIRST_PATH, &status), 0);
@@ -220,7 +220,7 @@ TEST(a_new_default_list_narrows_those_of_the_classes, with_classes, back)
 	load_list("0x406 0\n");
 	assert_list(FIRST_PATH, "0x00000406 0x0000000000000000\n");
 	assert_list(SECOND_PATH, "");
-	/* What is lost does not come back by itself. */
+	/* A lost right does not come back by itself. */
 	load_list("0x402 0xffff\n0x406 0xffff\n");
 	assert_list(FIRST_PATH, "0x00000406 0x0000000000000000\n");
 	assert_user_sees((struct user){ 1000, 1, { SECOND }, -1 }, NONE, NONE, NONE);

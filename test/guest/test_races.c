@@ -199,7 +199,7 @@ TEST(after_a_write_nothing_is_executed_that_only_the_old_list_allowed, NULL, set
 		load_list("0x406 0\n");
 		for (i = 0; i < ARRAY_SIZE(hammers); i++)
 			atomic_store(&hammers[i].revoked, true);
-		/* What is written now must stay: no access begun before is still to come. */
+		/* A value that is written now must stay: no earlier access is still to come. */
 		poke(1, STORE_A, 0x600d);
 		usleep(20000);
 		assert_int_equal(peek(1, STORE_A), 0x600d);

@@ -8,7 +8,7 @@
 
 #define MOST_THREADS 1000
 
-/* What all share; a text of the program is in one place in all of them. */
+/* All children share it; a text of the program has the same address in all of them. */
 struct shared {
 	atomic_bool stop;
 	atomic_uintptr_t wrong;

@@ -191,7 +191,7 @@ int __wrap_kill(pid_t pid, int signal)
 int __wrap_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *wait);
 int __wrap_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *wait)
 {
-	/* What is late is so by less than a nanosecond besides. */
+	/* A nanosecond more, as the caller rounds down */
 	double end = play->time + wait->tv_sec + wait->tv_nsec / 1e9 + 1e-9;
 
 	(void)info;

@@ -285,7 +285,7 @@ TEST(no_contribution_lets_be_written_what_is_denied, NULL, NULL)
 }
 
 /* The module's own list of registers that it warns of, out of its source */
-/* What must be denied whatever becomes of the table: one or more of each kind */
+/* Bits that the table must always deny: one or more of each kind */
 static const struct {
 	uint32_t msr;
 	uint64_t bits;

@@ -312,7 +312,7 @@ TEST(a_write_that_is_cut_is_said, make_node, forget_node)
 	assert_non_null(strstr(said, ": 10 of "));
 }
 
-/* What is read back is another list, so none is GOOD; the writes tell. */
+/* Another list is read back, so no load is GOOD; the writes tell. */
 TEST(denied_bits_of_this_model_are_written_only_by_force, make_node, forget_node)
 {
 	assert_int_equal(load("0xE01 0x100000\n"), NOT_GOOD);

@@ -858,7 +858,7 @@ TEST(with_all_a_log_is_saved_and_restored, make_node, remove_node)
 
 TEST(a_register_is_of_its_kind_on_its_processor_only, make_node, remove_node)
 {
-	/* What counts on Ivy Bridge-EP is a register of another kind, or none, elsewhere. */
+	/* A counter of Ivy Bridge-EP is a register of another kind, or none, on other models. */
 	add_register(0xD16, 0xFFFF, COUNTER, 0);
 	be("intel", 6, 0x3E);
 	assert_int_equal(RUN(), 0);

@@ -471,7 +471,7 @@ TEST(the_lines_that_the_list_needs_are_told, be_ice_lake, play_end)
 	assert_int_equal(RUN("-n", "1"), 3);
 	assert_said("msr-power: 0x00000611 0x0000000000000000\n");
 	assert_said("msr-power: 0x00000606 0x0000000000000000\n");
-	/* What is listed is shown all the same. */
+	/* Registers that are listed are shown all the same. */
 	be_ice_lake(NULL);
 	counters.domains[0].error = -EACCES;
 	assert_int_equal(RUN("-n", "2"), 0);

@@ -63,7 +63,7 @@ TEST(a_name_means_the_register_of_the_processor, NULL, forget)
 	assert_field("CORE_C6_RESIDENCY", 0x3FF, 63, 0);
 	read_for("06_8F");
 	assert_field("CORE_C6_RESIDENCY", 0x3FD, 63, 0);
-	/* What only others have has its name all the same. */
+	/* A register that only others have has its name all the same. */
 	assert_field("PStateCtl", 0xC0010062, 63, 0);
 	assert_int_equal(msr_safe_registers_find(registers, "PStateCtl", &reg), 0);
 	assert_true(reg.foreign);
@@ -90,7 +90,7 @@ TEST(a_field_is_found_behind_a_point, NULL, forget)
 	/* On Sapphire Rapids it is laid out in another way. */
 	read_for("06_8F");
 	assert_field("PLATFORM_POWER_LIMIT.PL1_ENABLE", 0x65C, 17, 17);
-	/* What only others have */
+	/* A register that only others have */
 	assert_field("PStateCtl.COMMAND", 0xC0010062, 2, 0);
 }
 

@@ -447,7 +447,7 @@ int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to)
 {
-	/* What a crash leaves under the name is a whole file. */
+	/* After a crash, the name leads to a whole file. */
 	assert_int_equal(fsyncs, 1);
 	errno = EIO;
 	return failing_rename ? -1 : __real_rename(from, to);

@@ -504,7 +504,7 @@ TEST(a_list_narrowed_by_another_has_what_both_allow, NULL, teardown)
 	assert_int_equal(narrow->entries[2].wmask, 0);
 	assert_ptr_equal(msr_index_find(&narrow->index, 1), &narrow->entries[1]);
 	assert_null(msr_index_find(&narrow->index, 5));
-	/* What is within is the same table. */
+	/* A list within the bound is the same table. */
 	assert_ptr_equal(msr_table_narrow(narrow, bound), narrow);
 	msr_table_put(narrow);
 	msr_table_put(narrow);
@@ -526,7 +526,7 @@ TEST(nothing_is_found_in_the_empty_table, NULL, teardown)
 	msr_table_put(nothing);
 }
 
-/* Of these addresses, every other one is listed. */
+/* Every other one of these addresses is listed. */
 static void look_all_up(u32 first, u32 stride, unsigned int count)
 {
 	u32 *addrs = malloc(count * sizeof(*addrs));

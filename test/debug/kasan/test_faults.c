@@ -69,7 +69,7 @@ static uint64_t address_of(const char *function)
 	return start;
 }
 
-/* What kmemleak itself asks for is spared: it prints where it must not. */
+/* Allocations of kmemleak itself do not fail: it prints where it must not. */
 static void spare_kmemleak(void)
 {
 	static const char *const functions[] = {
@@ -119,7 +119,7 @@ static void fail_in_module(void)
 	set_range(start, start + size);
 }
 
-/* What is called from a function of the kernel's */
+/* A function that the kernel calls */
 static void fail_below(const char *function)
 {
 	uint64_t start = address_of(function);
@@ -310,12 +310,12 @@ TEST(a_fault_in_writing_a_long_list_keeps_the_old_or_empties_it, load_and_aim, u
 	len = snprintf(text, sizeof(text), "0x406 0\n");
 	for (i = 0; i < 5000; i++)
 		len += snprintf(text + len, sizeof(text) - len, "%#x 0\n", 0x10000 + i);
-	/* What is large is got in another way when the first fails: no empty list here. */
+	/* A large allocation has a second way when the first fails: no empty list here. */
 	assert_true(fail_new_list(text) >= 4);
 	assert_true(seen[LIST_OLD] >= 3);
 }
 
-/* What is refused in the first pass keeps the list, whatever else goes wrong. */
+/* A text that the first pass refuses keeps the list, whatever else goes wrong. */
 static void refused_text_keeps_the_list(int err)
 {
 	assert_true(err == EILSEQ || err == ENOMEM || err == EFAULT);

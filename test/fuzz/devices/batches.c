@@ -64,7 +64,7 @@ static uint16_t random_cpu(bool of_all)
 	return of_all ? below(&rng, model.nr_cpus) : home;
 }
 
-/* What has no meaning on the way in is random, too. */
+/* Members without a meaning on the way in are random, too. */
 static void random_ops(uint32_t count)
 {
 	bool of_all = one_in(&rng, 16);

@@ -161,7 +161,7 @@ static void expect_refusals(const struct handle *handle, const struct msr_ops *h
 		if (can(at, head->op_size, PROT_READ)) {
 			expect_op_refusals(handle, at, head->op_size, !i, answers);
 		} else {
-			/* What is wrong with the part that can be read may be found first. */
+			/* An error in the part that can be read may be found first. */
 			may_fail(answers, EFAULT);
 			if (can(at, sizeof(struct msr_op), PROT_READ))
 				expect_op_refusals(handle, at, sizeof(struct msr_op), !i, answers);
@@ -235,7 +235,7 @@ static bool results_can_be_written(const char *array, const struct msr_ops *head
 	return true;
 }
 
-/* What the model does not know is what it is: stamps, some registers; after EFAULT, any part. */
+/* The model does not know stamps, some registers and, after EFAULT, any part: all values pass. */
 static void allow(const char *array, const struct msr_ops *head, bool partly)
 {
 	uint32_t i, j;

@@ -495,7 +495,7 @@ void seek(struct handle *handle)
 {
 	static const int ways[] = { SEEK_SET, SEEK_SET, SEEK_SET, SEEK_CUR, SEEK_CUR };
 	static const int others[] = { SEEK_END, SEEK_DATA, SEEK_HOLE, 5, 99, -1 };
-	/* What else the version can do is nowhere said. */
+	/* No document says what else the version can do. */
 	bool other = one_in(&rng, 16) && handle->node->device != VERSION;
 	int whence = other ? pick(&rng, others) : pick(&rng, ways);
 	int64_t off = random_distance(handle), pos;
