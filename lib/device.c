@@ -109,8 +109,7 @@ int msr_safe_explain(struct msr_safe_error *error, const char *path, int code)
 		advise_on_group(advice, sizeof(advice), path);
 		break;
 	case EPERM:
-		strcpy(advice,
-		       "the kernel is locked down: registers can only be read");
+		strcpy(advice, "the kernel is locked down: registers can only be read");
 		break;
 	case ENOPROTOOPT:
 		strcpy(advice, "the module has another version: cat /dev/cpu/msr_safe_version");
