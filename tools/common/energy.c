@@ -144,6 +144,7 @@ int energy_init(struct energy *energy, const struct topology *topology, struct r
 	for (i = 0; i < topology->count; i++)
 		if (is_first_of_die(topology, i))
 			add_die(energy, topology, i, reads, &id);
+	energy_mark(energy);
 	return 0;
 }
 
@@ -158,13 +159,13 @@ static void note_unlisted(struct energy *energy, uint32_t msr)
 		energy->unlisted[energy->nr_unlisted++] = msr;
 }
 
+/* What a counter tells of the time since the read before */
 static void update_counter(struct energy *energy, struct counter *counter,
-			   const struct reads *reads, double time)
+			   const struct reads *reads, double time, struct meter *step)
 {
 	const struct msr_batch_op *op = &reads->ops[counter->op];
 	const struct msr_batch_op *unit_op = &reads->ops[counter->unit_op];
-	struct meter *meter = &energy->meters[counter->meter];
-	double unit = counter->fixed_unit, longest, seconds = time - counter->time;
+	double unit = counter->fixed_unit, longest;
 
 	/* A core that is offline uses nothing. */
 	if (op->err == -ENXIO && counter->core >= 0)
@@ -176,19 +177,19 @@ static void update_counter(struct energy *energy, struct counter *counter,
 	if (!unit)
 		unit = unit_op->err ? 0 : energy_unit(unit_op->msrdata);
 	if (op->err || !unit) {
-		meter->good = false;
+		step->good = false;
 		return;
 	}
 	longest = energy_longest_interval(unit);
 	if (!energy->longest || longest < energy->longest)
 		energy->longest = longest;
-	meter->seen = true;
-	if (counter->known && seconds <= longest) {
-		meter->used += (uint32_t)(op->msrdata - counter->value) * unit;
-		meter->seconds = seconds;
+	step->seen = true;
+	if (counter->known && time - counter->time <= longest) {
+		step->used += (uint32_t)(op->msrdata - counter->value) * unit;
+		step->seconds = time - counter->time;
 	} else {
-		meter->gaps += counter->known;
-		meter->good = false;
+		step->gaps += counter->known;
+		step->good = false;
 	}
 	counter->known = true;
 	counter->value = op->msrdata;
@@ -197,19 +198,32 @@ static void update_counter(struct energy *energy, struct counter *counter,
 
 void energy_update(struct energy *energy, const struct reads *reads, double time)
 {
-	struct meter *meter;
+	struct meter *meter, step;
+	unsigned int i, c = 0;
+
+	/* The counters of a meter stand together. */
+	for (i = 0; i < energy->nr_meters; i++) {
+		meter = &energy->meters[i];
+		step = (struct meter){ .good = true };
+		for (; c < energy->nr_counters && energy->counters[c].meter == i; c++)
+			update_counter(energy, &energy->counters[c], reads, time, &step);
+		meter->good = meter->good && step.good;
+		meter->seconds += step.seconds;
+		meter->used += step.used;
+		meter->joules += step.used;
+		meter->gaps += step.gaps;
+		meter->seen = meter->seen || step.seen;
+	}
+}
+
+void energy_mark(struct energy *energy)
+{
 	unsigned int i;
 
-	for (meter = energy->meters; meter < energy->meters + energy->nr_meters; meter++) {
-		meter->good = true;
-		meter->used = 0;
-		meter->seconds = 0;
-	}
-	for (i = 0; i < energy->nr_counters; i++)
-		update_counter(energy, &energy->counters[i], reads, time);
-	for (meter = energy->meters; meter < energy->meters + energy->nr_meters; meter++) {
-		meter->joules += meter->used;
-		meter->good = meter->good && meter->seconds > 0;
+	for (i = 0; i < energy->nr_meters; i++) {
+		energy->meters[i].good = true;
+		energy->meters[i].seconds = 0;
+		energy->meters[i].used = 0;
 	}
 }
 

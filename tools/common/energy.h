@@ -19,10 +19,12 @@
 struct meter {
 	const char *domain;
 	int package, die;
-	bool good; /* the last two reads tell what was used between them */
-	double seconds; /* from the read before the last to the last */
-	double used; /* joules in that time */
-	double joules; /* since the first read */
+	/* Since energy_mark() */
+	bool good; /* all reads tell what was used */
+	double seconds;
+	double used; /* joules */
+	/* Since the first read */
+	double joules;
 	unsigned int gaps; /* times between reads in which the counter may have wrapped twice */
 	bool seen; /* it has been read at all */
 };
@@ -52,6 +54,9 @@ struct energy {
  * counters of the processor are not known.
  */
 int energy_init(struct energy *energy, const struct topology *topology, struct reads *reads);
+
+/* Begins an interval, with the last read. */
+void energy_mark(struct energy *energy);
 
 /* Takes what the reads say, at a time in seconds. */
 void energy_update(struct energy *energy, const struct reads *reads, double time);

@@ -59,7 +59,7 @@ static void write_meters(FILE *file, const struct energy *energy)
 	for (i = 0; i < energy->nr_meters; i++) {
 		const struct meter *meter = &energy->meters[i];
 
-		if (meter->good)
+		if (meter->good && meter->seconds > 0)
 			fprintf(file, "msr_power_watts" LABELS " %.6f\n", meter->package,
 				meter->die, meter->domain, meter->used / meter->seconds);
 	}

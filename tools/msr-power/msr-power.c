@@ -57,56 +57,42 @@ static int set_up(struct machine *machine, const struct options *options)
 	if (!energy_found(&machine->energy, &machine->reads))
 		return machine->energy.nr_unlisted ? EXIT_SETUP : EXIT_ERROR;
 	energy_say_unlisted(&machine->energy);
+	/* A file of metrics has told what was read before. */
+	if (!options->metrics)
+		energy_mark(&machine->energy);
 	return -1;
 }
 
-/*
- * Waits until a time, and reads counters often enough meanwhile that none wraps unseen. Energy
- * of those reads is added up in @used and @seconds of each meter.
- */
+/* Waits until a time, and reads counters often enough meanwhile that none wraps unseen. */
 static enum event pass_time(struct machine *machine, struct ticks *ticks, double until,
 			    bool *failed)
 {
-	struct energy *energy = &machine->energy;
-	double *used = calloc(energy->nr_meters, 2 * sizeof(*used));
-	double next;
 	enum event event;
-	bool *good;
-	unsigned int i;
+	double next;
 
-	good = calloc(energy->nr_meters, sizeof(*good));
-	if (!used || !good)
-		err(EXIT_ERROR, "counters of energy");
-	for (i = 0; i < energy->nr_meters; i++)
-		good[i] = true;
 	do {
-		next = machine->last + energy->longest / 2;
-		event = ticks_wait(ticks, next < until ? next : until);
+		next = machine->last + machine->energy.longest / 2;
+		if (until < next)
+			next = until;
+		event = ticks_wait(ticks, next);
 		*failed = look(machine) != 0;
-		for (i = 0; i < energy->nr_meters && !*failed; i++) {
-			used[2 * i] += energy->meters[i].used;
-			used[2 * i + 1] += energy->meters[i].seconds;
-			good[i] = good[i] && energy->meters[i].good;
-		}
 	} while (event == TICK && !*failed && next < until);
-	for (i = 0; i < energy->nr_meters; i++) {
-		energy->meters[i].used = used[2 * i];
-		energy->meters[i].seconds = used[2 * i + 1];
-		energy->meters[i].good = good[i];
-	}
-	free(used);
-	free(good);
 	return event;
 }
 
 /* What is done with an interval. Returns 0, or -1 if it could not be written. */
-static int report(const struct machine *machine, const struct options *options, double began,
-		  bool silent)
+static int report(struct machine *machine, const struct options *options, double began, bool silent)
 {
-	if (options->metrics)
-		return write_metrics(options->metrics, &machine->energy, machine->last);
+	int error;
+
+	if (options->metrics) {
+		error = write_metrics(options->metrics, &machine->energy, machine->last);
+		energy_mark(&machine->energy);
+		return error;
+	}
 	if (!silent)
 		print_interval(options, &machine->energy, machine->last - began);
+	energy_mark(&machine->energy);
 	return fflush(stdout) ? -1 : 0;
 }
 

@@ -9,6 +9,11 @@
 	for ((meter) = (energy)->meters; (meter) < (energy)->meters + (energy)->nr_meters; \
 	     (meter)++)
 
+static bool is_known(const struct meter *meter)
+{
+	return meter->good && meter->seconds > 0;
+}
+
 /* Die 0 of a package is written as the package alone: few packages have another. */
 static const char *package_name(const struct meter *meter)
 {
@@ -28,7 +33,7 @@ static void print_text(const struct energy *energy)
 		if (!meter->seen)
 			continue;
 		printf("%-8s %-9s ", package_name(meter), meter->domain);
-		if (meter->good)
+		if (is_known(meter))
 			printf("%10.2f %12.3f\n", meter->used / meter->seconds, meter->used);
 		else
 			printf("%10s %12s\n", "-", "-");
@@ -48,7 +53,7 @@ static void print_csv(const struct energy *energy, double time)
 	{
 		if (!meter->seen)
 			continue;
-		if (meter->good)
+		if (is_known(meter))
 			printf("%.3f,%.6f,%s,%s,%.6f,%.6f\n", time, meter->seconds,
 			       package_name(meter), meter->domain, meter->used / meter->seconds,
 			       meter->used);
@@ -69,7 +74,7 @@ static void print_json(const struct energy *energy, double time)
 			continue;
 		printf("%s{\"package\": \"%s\", \"domain\": \"%s\", ", comma, package_name(meter),
 		       meter->domain);
-		if (meter->good)
+		if (is_known(meter))
 			printf("\"seconds\": %.6f, \"watts\": %.6f, \"joules\": %.6f}",
 			       meter->seconds, meter->used / meter->seconds, meter->used);
 		else

@@ -102,10 +102,8 @@ static void drop_reads(struct machine *machine)
 	energy_free(&machine->energy);
 	free(machine->op);
 	free(machine->base);
-	free(machine->base_joules);
 	machine->op = NULL;
 	machine->base = NULL;
-	machine->base_joules = NULL;
 }
 
 /* Reads of everything that is not dead, of the CPUs that are online. Returns 0 or -1. */
@@ -159,18 +157,12 @@ int machine_look(struct machine *machine)
 
 void machine_mark(struct machine *machine)
 {
-	unsigned int i;
-
-	if (!machine->base) {
+	if (!machine->base)
 		machine->base = calloc(machine->reads.count + 1, sizeof(*machine->base));
-		machine->base_joules =
-			calloc(machine->energy.nr_meters + 1, sizeof(*machine->base_joules));
-		if (!machine->base || !machine->base_joules)
-			err(EXIT_ERROR, "CPUs");
-	}
+	if (!machine->base)
+		err(EXIT_ERROR, "CPUs");
 	memcpy(machine->base, machine->reads.ops, machine->reads.count * sizeof(*machine->base));
-	for (i = 0; i < machine->energy.nr_meters; i++)
-		machine->base_joules[i] = machine->energy.meters[i].joules;
+	energy_mark(&machine->energy);
 	machine->base_tsc = machine->tsc;
 	machine->base_time = machine->time;
 }
@@ -389,7 +381,6 @@ bool machine_has(const struct machine *machine, enum column column)
 
 static void fill_watts(const struct machine *machine, struct row *row)
 {
-	double seconds = machine->time - machine->base_time;
 	unsigned int i, d;
 
 	for (i = 0; i < machine->energy.nr_meters; i++) {
@@ -400,7 +391,7 @@ static void fill_watts(const struct machine *machine, struct row *row)
 		for (d = 0; d < sizeof(domains) / sizeof(*domains); d++)
 			if (strcmp(domains[d], meter->domain) == 0)
 				row->value[FIRST_WATTS + d] =
-					(meter->joules - machine->base_joules[i]) / seconds;
+					meter->good ? meter->used / meter->seconds : NAN;
 	}
 }
 

@@ -101,7 +101,6 @@ struct machine {
 	double time;
 	/* The same when the interval began */
 	struct msr_batch_op *base;
-	double *base_joules; /* of meters */
 	uint64_t base_tsc;
 	double base_time;
 	unsigned int looks;
