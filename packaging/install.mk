@@ -32,7 +32,8 @@ INSTALLED = $(call place,755,$(bindir),$(filter-out build/msrsave,$(PROGRAMS))) 
 	$(call place,755,$(sbindir),build/msrsave) \
 	$(call place,755,$(libexecdir)/msr-safe,build/install/service) \
 	$(call place,644,$(includedir),$(PUBLIC_HEADERS)) \
-	$(call place,644,$(libdir),$(LIBRARY)) \
+	$(call place,755,$(libdir),$(filter %.so,$(LIBRARY))) \
+	$(call place,644,$(libdir),$(filter %.a,$(LIBRARY))) \
 	$(call place,644,$(pkgconfigdir),build/install/libmsrsafe.pc) \
 	$(call place,644,$(LISTS_DIR),$(LISTS)) \
 	$(call place,644,$(LISTS_DIR)/tables,$(wildcard allowlists/tables/*)) \
