@@ -44,6 +44,14 @@ static int read_counter(unsigned int cpu, uint32_t msr, uint64_t *value)
 	return -EIO;
 }
 
+static int refuse_all(unsigned int cpu, uint32_t msr, uint64_t *value)
+{
+	(void)cpu;
+	(void)msr;
+	(void)value;
+	return -EACCES;
+}
+
 /* A server of Intel: 2^-14 J, and 2^-16 J for memory */
 static int be_ice_lake(void **state)
 {
@@ -471,7 +479,13 @@ TEST(the_lines_that_the_list_needs_are_told, be_ice_lake, play_end)
 	assert_int_equal(RUN("-n", "1"), 3);
 	assert_said("msr-power: 0x00000611 0x0000000000000000\n");
 	assert_said("msr-power: 0x00000606 0x0000000000000000\n");
-	/* Registers that are listed are shown all the same. */
+	/* A register that the processor lacks is no line of its list. */
+	play->read = refuse_all;
+	assert_int_equal(RUN("-n", "1"), 3);
+	assert_said("msr-power: 0x0000064D 0x0000000000000000\n");
+	assert_not_said("0x00000641");
+	assert_not_said("0x00000639");
+	/* Domains that are listed are shown all the same. */
 	be_ice_lake(NULL);
 	counters.domains[0].error = -EACCES;
 	assert_int_equal(RUN("-n", "2"), 0);

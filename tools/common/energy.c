@@ -90,9 +90,18 @@ static void add_counter(struct energy *energy, struct reads *reads, unsigned int
 	energy->counters[energy->nr_counters++] = counter;
 }
 
+/* Without the tables, or for a model that they do not know, any processor may have any register. */
+static bool may_have(const struct msr_safe_registers *registers, uint32_t msr)
+{
+	struct msr_safe_register reg;
+
+	return !registers || (!msr_safe_registers_at(registers, msr, &reg) && !reg.foreign);
+}
+
 /* The counters of a package, or of a die of it, which begins at a place */
 static void add_die(struct energy *energy, const struct topology *topology, unsigned int first,
-		    struct reads *reads, const struct processor_id *id)
+		    struct reads *reads, const struct processor_id *id,
+		    const struct msr_safe_registers *registers)
 {
 	bool intel = strcmp(id->maker, "intel") == 0;
 	const struct domain *domains = intel ? intel_domains : amd_domains;
@@ -107,6 +116,8 @@ static void add_die(struct energy *energy, const struct topology *topology, unsi
 	unsigned int i;
 
 	for (d = 0; d < count; d++) {
+		if (!may_have(registers, domains[d].msr))
+			continue;
 		counter.meter = add_meter(energy, domains[d].name, place);
 		counter.fixed_unit = fixed_unit(id, domains[d].name);
 		if (!domains[d].each_core) {
@@ -128,6 +139,7 @@ static void add_die(struct energy *energy, const struct topology *topology, unsi
 int energy_init(struct energy *energy, const struct topology *topology, struct reads *reads)
 {
 	struct processor_id id = msr_safe_processor_here();
+	struct msr_safe_registers *registers;
 	unsigned int i;
 
 	*energy = (struct energy){ 0 };
@@ -141,9 +153,11 @@ int energy_init(struct energy *energy, const struct topology *topology, struct r
 		warnx("an Atom of model 0x%X: its unit of energy is not known", id.model);
 		return -1;
 	}
+	msr_safe_registers_read(&registers, getenv("MSR_ALLOWLISTS"), NULL, NULL);
 	for (i = 0; i < topology->count; i++)
 		if (is_first_of_die(topology, i))
-			add_die(energy, topology, i, reads, &id);
+			add_die(energy, topology, i, reads, &id, registers);
+	msr_safe_registers_free(registers);
 	energy_mark(energy);
 	return 0;
 }

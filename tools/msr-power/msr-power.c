@@ -56,10 +56,12 @@ static int set_up(struct machine *machine, const struct options *options)
 		return EXIT_SETUP;
 	if (!energy_found(&machine->energy, &machine->reads))
 		return machine->energy.nr_unlisted ? EXIT_SETUP : EXIT_ERROR;
-	energy_say_unlisted(&machine->energy);
-	/* A file of metrics has told what was read before. */
-	if (!options->metrics)
+	/* With a file of metrics, this is one of many runs, and the file has told what was read
+	 * before. */
+	if (!options->metrics) {
+		energy_say_unlisted(&machine->energy);
 		energy_mark(&machine->energy);
+	}
 	return -1;
 }
 
