@@ -57,35 +57,49 @@ TEST(every_format_is_that_of_msr_tools, make_values, NULL)
 
 /*
  * With all CPUs, msr-tools print them in the order of a directory, which is that of numbers until
- * CPUs have gone and come.
+ * CPUs have gone and come. Releases after 1.3 print the number of each CPU first, as --label does.
  */
+#define SORT "sed 's/^CPU [0-9]*: //' | sort"
+
+TEST(all_cpus_are_printed_as_msr_tools_of_this_release_print_them, make_values, NULL)
+{
+	run("./rdmsr -a 0xc0000103");
+	if (strncmp(text, "CPU ", 4))
+		assert_same("$R -a 0xc0000103 | sort; $R -a -X -c 0x402 | sort");
+	else
+		assert_same("L=; [ $R = ./rdmsr ] || L=-l; $R $L -a 0xc0000103 | sort; "
+			    "$R $L -a -X -c 0x402 | sort");
+}
+
 TEST(long_options_are_those_of_msr_tools, make_values, NULL)
 {
-	assert_same(
-		"for b in --hexadecimal --capital-hexadecimal --decimal --signed-decimal "
-		"--unsigned-decimal --octal --c-language --zero-fill --zero-pad --raw --all "
-		"--processor=2 --cpu=3 --bitfield=7:4; do echo $b; $R $b 0x402 | sort; $R $b 0x402 > /dev/null; "
-		"echo $?; done");
-	assert_same(
-		"$W --all 0x402 5; echo $?; $R -a 0x402 | sort; $W --processor 2 0x402 6; $R -a 0x402 | sort; "
-		"$W --cpu 1 0x402 9; $R -a 0x402 | sort");
+	assert_same("for b in --hexadecimal --capital-hexadecimal --decimal --signed-decimal "
+		    "--unsigned-decimal --octal --c-language --zero-fill --zero-pad --raw --all "
+		    "--processor=2 --cpu=3 --bitfield=7:4; do echo $b; $R $b 0x402 | " SORT
+		    "; $R $b 0x402 > /dev/null; "
+		    "echo $?; done");
+	assert_same("$W --all 0x402 5; echo $?; $R -a 0x402 | " SORT
+		    "; $W --processor 2 0x402 6; $R -a 0x402 | " SORT "; "
+		    "$W --cpu 1 0x402 9; $R -a 0x402 | " SORT);
 }
 
 TEST(cpus_are_those_of_msr_tools, make_values, NULL)
 {
 	assert_same(
 		"for p in '' '-p 0' '-p 3' '-p 0x2' '-p 01' -a '-a -p 1' '-p 1 -a'; do echo $p; "
-		"$R $p 0x402 | sort; $R $p 0x402 > /dev/null; echo $?; $R $p -c 0xc0000103 | sort; done");
-	assert_same("echo 0 > /sys/devices/system/cpu/cpu3/online; $R -a 0x402 | sort; echo $?; "
+		"$R $p 0x402 | " SORT
+		"; $R $p 0x402 > /dev/null; echo $?; $R $p -c 0xc0000103 | " SORT "; done");
+	assert_same("echo 0 > /sys/devices/system/cpu/cpu3/online; $R -a 0x402 | " SORT
+		    "; echo $?; "
 		    "$W -a 0x402 7; echo $?; echo 1 > /sys/devices/system/cpu/cpu3/online; "
-		    "$R -a -f 31:0 0x406 | sort");
+		    "$R -a -f 31:0 0x406 | " SORT);
 }
 
 TEST(addresses_and_values_are_those_of_msr_tools, make_values, NULL)
 {
 	assert_same(
 		"$R 1026; $R 02002; $R 0X402; $W 0x402 1 2 3; $R 0x402; $W 0x402 010; $R 0x402; "
-		"$W -a 0x402 18446744073709551615; $R -a 0x402 | sort");
+		"$W -a 0x402 18446744073709551615; $R -a 0x402 | " SORT);
 }
 
 TEST(an_access_that_the_processor_refuses_is_4_as_in_msr_tools, make_values, NULL)

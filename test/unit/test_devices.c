@@ -41,7 +41,7 @@ static void be_a_device(void)
 /* What open() gives, and what it was called with */
 static struct {
 	int error;
-	const char *path;
+	char path[64];
 	int flags;
 	unsigned int closed;
 } node_open;
@@ -49,7 +49,7 @@ static struct {
 int __wrap_open(const char *path, int flags);
 int __wrap_open(const char *path, int flags)
 {
-	node_open.path = path;
+	snprintf(node_open.path, sizeof(node_open.path), "%s", path);
 	node_open.flags = flags;
 	errno = node_open.error;
 	return node_open.error ? -1 : 7;
