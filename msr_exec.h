@@ -25,8 +25,8 @@ struct msr_queue;
 
 /**
  * struct msr_extension - what an extended operation has beside a &struct msr_batch_op
- * @mask:	for a write, the bits to change; the allowlist has the last word
- *		written; the others keep the value that they have in the register
+ * @mask:	for a write, the bits to change, if the allowlist makes them writable; the others
+ *		keep the value that they have in the register
  * @stamp:	whether to take the time stamps
  * @tsc_before:	out: time stamp counter of the CPU just before the instruction
  * @tsc_after:	out: the same just after it
