@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The msr command of `make demo`: one access through a CPU's device, or a batch.
+ * The msr command of the tests of Slurm: one access through a CPU's device, or a batch.
  */
 
 #define _GNU_SOURCE

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The test on the hardware, which only reads: every register that is listed, by the batch device
- * and by the node of each CPU; and how long that takes.
+ * The test on the hardware. It reads every listed register by the batch device and by the node of
+ * each CPU, and measures how long that takes. It writes no register.
  */
 
 #include <errno.h>
