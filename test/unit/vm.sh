@@ -8,7 +8,7 @@ set -u
 
 cd "$(dirname "$0")/../.." || exit 1
 . test/unit/tap.sh
-plan 12
+plan 13
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 said=$work/said
@@ -158,6 +158,15 @@ what_a_guest_said_before_it_was_started_again_does_not_count()
 	[ "$status" -eq 0 ] && says '^3 passed, 0 failed'
 }
 
+what_is_skipped_has_neither_passed_nor_failed()
+{
+	printf '%s\n' '1..4' 'ok 1 - a' 'not ok 2 # SKIP b' 'ok 3 - c # SKIP not there' 'ok 4 - d' \
+		> "$work/tap"
+	status=0
+	test/tally "$work/tap" > "$said" || status=$?
+	[ "$status" -eq 0 ] && says '^2 skipped: b; c not there$' && says '^2 passed, 0 failed$'
+}
+
 test_that make_stops_with_the_reason_when_there_is_no_kernel
 test_that the_status_is_that_of_the_script
 test_that a_kernel_that_warns_is_a_failure
@@ -170,4 +179,5 @@ test_that a_guest_that_dies_before_its_first_program_is_booted_again
 test_that a_guest_that_hangs_before_its_first_program_is_booted_again
 test_that an_emulator_that_loses_its_processor_is_started_again
 test_that what_a_guest_said_before_it_was_started_again_does_not_count
+test_that what_is_skipped_has_neither_passed_nor_failed
 finish

@@ -156,21 +156,29 @@ static bool note_daemons(const struct node *node)
 	return any;
 }
 
+/* Since 5.9 the driver has allow_writes, which root alone can read. Before, it lets root write. */
+static bool note_stock_driver(void)
+{
+	static const char parameter[] = "/sys/module/msr/parameters/allow_writes";
+	char text[16];
+	bool says = read_line(parameter, text, sizeof(text));
+
+	if (says ? strcmp(text, "on") != 0 :
+		   access("/sys/class/msr", F_OK) != 0 || access(parameter, F_OK) == 0)
+		return false;
+	note("writers", "the kernel's own msr driver is loaded%s: root writes any register by it",
+	     says ? " with allow_writes=on" : "");
+	return true;
+}
+
 void check_other_writers(struct node *node)
 {
-	char text[16];
 	bool any;
 
 	any = note_driver(node);
 	any |= note_perf(node);
 	any |= note_daemons(node);
-	if (read_line("/sys/module/msr/parameters/allow_writes", text, sizeof(text)) &&
-	    strcmp(text, "on") == 0) {
-		note("writers",
-		     "the kernel's own msr driver is loaded with allow_writes=on: root writes "
-		     "any register by it");
-		any = true;
-	}
+	any |= note_stock_driver();
 	if (!any)
 		good("writers",
 		     "nothing else that is known writes registers that the list makes writable");
