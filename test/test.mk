@@ -142,7 +142,7 @@ GUEST_FILES := $(GUEST_TESTS) build/fuzz/fuzz_devices $(PROGRAMS) build/msr-tool
 	build/prepared build/ring build/stamped build/wait docs/clients.md allowlists
 
 packages-check: packages
-	@test/vm/need g++ libcmocka-dev libncurses-dev pkg-config python3 $(CLANG)
+	@test/vm/need g++ gawk libcmocka-dev libncurses-dev pkg-config python3 $(CLANG)
 
 $(TEST_PROGRAMS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave build/bench/bench_sessions
