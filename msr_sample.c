@@ -71,7 +71,7 @@ struct msr_sampler {
 	u64 last_tsc; /* before it was last read without a difference */
 	u64 gap_ns; /* the time between the next two reads */
 	struct irq_work work; /* wakes waiters */
-	struct __call_single_data csd; /* starts the timer */
+	call_single_data_t csd; /* starts the timer */
 };
 
 /* What timers may take of a CPU, in thousandths of a cycle of its time stamp counter */
