@@ -50,18 +50,37 @@ module_param(check_batch_version, bool, 0644);
 MODULE_PARM_DESC(check_batch_version,
 		 "Refuse batches of a version that is not served (default: 1)");
 
+/* A minor or a patch number of the interface is at most this. */
+#define RELEASE_MAX 15
+
+static_assert(MSR_SAFE_VERSION_MINOR <= RELEASE_MAX);
+static_assert(MSR_SAFE_VERSION_PATCH <= RELEASE_MAX);
+
 /*
- * Many clients never set the word, and stray memory lies there. Only a word of the
- * form 0x00MMmmpp with a major number of at least 1 is a version.
+ * Many clients never set the word, and stray memory lies there: text, halves of pointers,
+ * numbers. So a word is a version only if a release can have it: 0x00MMmmpp, up to the next
+ * major number. That is 256 words for each major number, and no printable text.
  */
-static bool is_version(u32 word)
+static bool can_be_release(u32 word)
 {
-	return word >= 0x00010000 && word <= 0x00ffffff;
+	u32 major = word >> 16;
+
+	return major >= 1 && major <= MSR_SAFE_VERSION_MAJOR + 1 &&
+	       (word >> 8 & 0xff) <= RELEASE_MAX && (word & 0xff) <= RELEASE_MAX;
 }
+
+/*
+ * Nearly every batch has 0 or the module's own version, and one comparison serves both: the
+ * word has no bit that the own version lacks. Any such word is served: its major number is 0
+ * or that of the module, which is a power of two, and its minor number is not newer.
+ */
+static_assert((MSR_SAFE_VERSION_MAJOR & (MSR_SAFE_VERSION_MAJOR - 1)) == 0);
 
 static bool version_served(u32 version)
 {
-	if (!is_version(version) || !READ_ONCE(check_batch_version))
+	if (likely(!(version & ~MSR_SAFE_VERSION_u32)))
+		return true;
+	if (!can_be_release(version) || !READ_ONCE(check_batch_version))
 		return true;
 	return version >> 16 == MSR_SAFE_VERSION_MAJOR &&
 	       (version >> 8 & 0xff) <= MSR_SAFE_VERSION_MINOR;

@@ -55,10 +55,12 @@ struct msr_batch_op {
  * struct msr_batch_array - the argument of %X86_IOC_MSR_BATCH
  * @numops:	In. Number of operations, 1 to %MSR_BATCH_MAX_OPS.
  * @version:	In. MSR_SAFE_VERSION_u32 of msr_version.h. A word is a version if
- *		it has the form 0x00MMmmpp (major, minor, patch), and MM is at
- *		least 1. Any other word is no version, and the batch is served:
- *		0, and what the stack holds there in clients that do not know of
- *		this member.
+ *		a release can have it: it has the form 0x00MMmmpp (major, minor,
+ *		patch), MM is 1 to the module's major number plus 1, and mm and pp
+ *		are at most 15. Any other word is no version, and the batch is
+ *		served: 0, and almost any word that is in memory by chance if a
+ *		client does not set this member. Such a word can still be one of
+ *		the few versions, and is then judged as one. Set this member.
  * @ops:	In and out. The operations, @numops of them.
  *
  * 16 bytes.

@@ -3,6 +3,7 @@
  * The batch device.
  */
 
+#include <ctype.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -461,21 +462,64 @@ TEST(a_batch_that_cannot_be_written_back_is_efault, load_the_list, NULL)
 	munmap(ops, 4096);
 }
 
-TEST(versions_that_are_served, load_the_list, NULL)
-{
-	static const uint32_t served[] = { 0, 0x020000, 0x020001, 0x0200ff, 0x020100, 0x0201ff };
-	struct msr_batch_op op = read_op(0, STORE_A);
-	unsigned int i;
+static int word_fd = -1;
 
-	for (i = 0; i < ARRAY_SIZE(served); i++)
-		assert_int_equal(run_version(1, served[i], &op), 0);
+/* The errno of a batch that has this word in the place of its version, or 0 */
+static int answer_to(uint32_t word)
+{
+	struct msr_batch_op op = read_op(0, STORE_A);
+	struct msr_batch_array batch = { .numops = 1, .version = word, .ops = &op };
+
+	if (ioctl(word_fd, X86_IOC_MSR_BATCH, &batch))
+		return errno;
+	assert_int_equal(op.msrdata, 0x77);
+	return 0;
+}
+
+static void assert_served(uint32_t word)
+{
+	int err = answer_to(word);
+
+	if (err)
+		fail_msg("word 0x%08x: %s", word, strerror(err));
+}
+
+static void assert_all_served(const uint32_t *words, unsigned int count)
+{
+	while (count--)
+		assert_served(*words++);
+}
+
+#define ASSERT_ALL_SERVED(words) assert_all_served(words, ARRAY_SIZE(words))
+
+/* On the CPU that is read, so that no other is interrupted: many words are tried. */
+static int before_words(void **state)
+{
+	load_the_list(state);
+	pin_to(0);
+	poke(0, STORE_A, 0x77);
+	word_fd = open_path(BATCH_PATH, O_RDONLY);
+	return 0;
+}
+
+static int after_words(void **state)
+{
+	close(word_fd);
+	return unpin(state);
+}
+
+TEST(versions_that_are_served, before_words, after_words)
+{
+	static const uint32_t served[] = { 0x020000, 0x020001, 0x02000f, 0x020100, 0x02010f };
+
+	ASSERT_ALL_SERVED(served);
 }
 
 TEST(other_versions_are_enoprotoopt_and_execute_nothing, load_the_list, NULL)
 {
 	static const uint32_t refused[] = {
-		0x010000, 0x0100ff, 0x010800, 0x01ff00, 0x020200,
-		0x02ff00, 0x030000, 0xff0000, 0xffffff,
+		0x010000, 0x01000f, 0x010100, 0x010800, 0x010f0f, 0x020200,
+		0x02020f, 0x020f00, 0x020f0f, 0x030000, 0x030100, 0x030f0f,
 	};
 	struct msr_batch_op op = write_op(0, STORE_A, 1);
 	unsigned int i;
@@ -486,18 +530,122 @@ TEST(other_versions_are_enoprotoopt_and_execute_nothing, load_the_list, NULL)
 	assert_int_equal(peek(0, STORE_A), 0x77);
 }
 
-/* What programs that know of no version leave in its place; see msr_safe.h */
-TEST(a_word_that_is_no_version_is_served, load_the_list, NULL)
+TEST(a_word_that_no_release_can_have_is_served, before_words, after_words)
 {
-	static const uint32_t words[] = {
-		1,	    8,		0xA5,	    0x55fb,	0x7f28,	    0xffff,	0x01000000,
-		0x01020000, 0x0973676e, 0x31203a09, 0x78787878, 0xA5A5A5A5, 0xff020000, UINT32_MAX,
+	static const uint32_t of_major_0[] = { 0, 0x000001, 0x000100, 0x000f0f, 0x00ffff };
+	static const uint32_t over_major_3[] = { 0x040000, 0x040100, 0x040f0f, 0xff0000, 0xffffff };
+	static const uint32_t over_minor_15[] = {
+		0x011000, 0x011f0f, 0x01ff00, 0x021000, 0x02100f, 0x02ff00, 0x031000, 0x03ff0f,
 	};
-	struct msr_batch_op op = read_op(0, STORE_A);
+	static const uint32_t over_patch_15[] = {
+		0x010010, 0x0100ff, 0x020010, 0x0200ff, 0x020110, 0x020210, 0x030010, 0x030fff,
+	};
+	static const uint32_t over_24_bits[] = {
+		0x01000000, 0x01010000, 0x01020000, 0x01020200,
+		0x01030000, 0x02020200, 0x80030000, 0xff020000,
+	};
+
+	ASSERT_ALL_SERVED(of_major_0);
+	ASSERT_ALL_SERVED(over_major_3);
+	ASSERT_ALL_SERVED(over_minor_15);
+	ASSERT_ALL_SERVED(over_patch_15);
+	ASSERT_ALL_SERVED(over_24_bits);
+}
+
+/* What programs that know of no version leave in its place; see msr_safe.h */
+TEST(a_word_that_is_no_version_is_served, before_words, after_words)
+{
+	static const uint32_t upper_halves_of_pointers[] = { 0x55fb, 0x7f28, 0x7ffc, 0xffff8880 };
+	static const uint32_t lower_halves_of_pointers[] = {
+		0x5f3a12c0, 0xf7dd1000, 0x8ad9d010, 0x0042d2a0, 0x00020b10,
+	};
+	static const uint32_t negative_numbers[] = {
+		-1, -2, -13, -256, -65536, -4000000, INT32_MIN
+	};
+	static const uint32_t fill_patterns[] = { 0xA5, 0x78787878, 0xA5A5A5A5 };
+
+	ASSERT_ALL_SERVED(upper_halves_of_pointers);
+	ASSERT_ALL_SERVED(lower_halves_of_pointers);
+	ASSERT_ALL_SERVED(negative_numbers);
+	ASSERT_ALL_SERVED(fill_patterns);
+}
+
+/* Up to three characters and a NUL byte; more NUL bytes can lie before and between them. */
+TEST(the_tail_of_a_text_is_no_version_and_is_served, before_words, after_words)
+{
+	static const char *const tails[] = { "cpu", "lag", "ram", "z\n", "\r\n", "0", "" };
+	uint32_t characters[4 + 95] = { '\0', '\t', '\n', '\r' };
+	unsigned int count = 4, i, j, k;
+
+	for (i = 0; i < ARRAY_SIZE(tails); i++) {
+		uint32_t word = 0;
+
+		memcpy(&word, tails[i], strlen(tails[i]));
+		assert_served(word);
+	}
+	for (i = ' '; i <= '~'; i++)
+		if (!isupper(i)) /* half as many calls */
+			characters[count++] = i;
+	for (i = 0; i < count; i++)
+		for (j = 0; j < count; j++)
+			for (k = 0; k < count; k++)
+				assert_served(characters[i] << 16 | characters[j] << 8 |
+					      characters[k]);
+}
+
+TEST(a_text_of_four_characters_is_no_version_and_is_served, before_words, after_words)
+{
+	static const char *const texts[] = { "msr_", "cpu0", "/dev", "\n\n\n\n", "\t: 1", "ngs\t" };
+	uint32_t word;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(words); i++)
-		assert_int_equal(run_version(1, words[i], &op), 0);
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		memcpy(&word, texts[i], sizeof(word));
+		assert_served(word);
+	}
+}
+
+/* The bytes behind the NUL byte of a text belong to something else. */
+TEST(a_text_that_ends_within_the_word_is_no_version_and_is_served, before_words, after_words)
+{
+	static const uint8_t behind[] = { 0, 1, 2, 3, 4, 15, 16, 'a', 0x7f, 0xff };
+	unsigned int last, i, j;
+
+	for (last = ' '; last <= '~'; last++)
+		for (i = 0; i < ARRAY_SIZE(behind); i++)
+			for (j = 0; j < ARRAY_SIZE(behind); j++)
+				assert_served((uint32_t)behind[j] << 24 | behind[i] << 16 | last);
+}
+
+/* Major numbers 1 to 3, minor and patch numbers up to 15; those of 2.0 and 2.1 are served. */
+TEST(up_to_major_number_4_only_releases_that_are_not_served_are_refused, before_words, after_words)
+{
+	static bool refused[0x050000];
+	uint32_t word, major, minor, patch;
+	unsigned int count = 0;
+
+	for (major = 1; major <= 3; major++)
+		for (minor = major == 2 ? 2 : 0; minor <= 15; minor++)
+			for (patch = 0; patch <= 15; patch++, count++)
+				refused[major << 16 | minor << 8 | patch] = true;
+	assert_int_equal(count, 736); /* as docs/clients.md says */
+	for (word = 0; word < ARRAY_SIZE(refused); word++) {
+		int err = answer_to(word);
+
+		if (err != (refused[word] ? ENOPROTOOPT : 0))
+			fail_msg("word 0x%08x: %s", word, strerror(err));
+	}
+}
+
+/* Round numbers, and one of 29 of all */
+TEST(an_integer_from_0x040000_to_4_million_is_served, before_words, after_words)
+{
+	uint32_t word;
+
+	for (word = 0x040000; word <= 4000000; word += 29)
+		assert_served(word);
+	for (word = 263000; word <= 4000000; word += 1000)
+		assert_served(word);
 }
 
 static int user_opens(void *arg)

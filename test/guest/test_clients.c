@@ -280,8 +280,11 @@ TEST(the_layout_that_clients_carry_is_served, load_the_list, restore)
 
 TEST(an_array_without_version_is_served, load_the_list, restore)
 {
-	/* Zeroed; and what the stack of a program holds: addresses, text, small numbers */
-	static const uint32_t left[] = { 0, 8, 0x55fb, 0x7f28, 0x0973676e, 0x31203a09, 0xA5A5A5A5 };
+	/* Zeroed; and what the memory of a program holds: addresses, text, numbers */
+	static const uint32_t left[] = {
+		0, 8, 0x55fb, 0x7f28, 0x0973676e, 0x31203a09, 0xA5A5A5A5, 100000, 1000000, -1,
+	};
+	static const char texts[][4] = { "cpu", "lag", "rt\n", "0", "12" };
 	unsigned int i;
 
 	poke(0, STORE_A, 0x77);
@@ -292,6 +295,26 @@ TEST(an_array_without_version_is_served, load_the_list, restore)
 		assert_int_equal(op.err, 0);
 		assert_int_equal(op.msrdata, 0x77);
 	}
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct client_op op = read_a;
+		uint32_t word;
+
+		memcpy(&word, texts[i], sizeof(word));
+		assert_int_equal(old_batch(word, &op, 1), 0);
+		assert_int_equal(op.err, 0);
+		assert_int_equal(op.msrdata, 0x77);
+	}
+}
+
+TEST(an_array_without_version_can_hold_one_by_chance, load_the_list, restore)
+{
+	/* 1.0.0, 3.0.0, and 1.8.0 of headers of that version */
+	static const uint32_t left[] = { 65536, 196608, 0x010800 };
+	struct client_op op = read_a;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(left); i++)
+		assert_fails(old_batch(left[i], &op, 1), ENOPROTOOPT);
 }
 
 TEST(an_array_of_a_version_that_is_not_served_is_enoprotoopt, load_the_list, restore)

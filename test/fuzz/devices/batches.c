@@ -28,30 +28,41 @@ static uint32_t random_numops(void)
 	return one_in(&rng, 6) ? pick(&rng, middle) : 1 + below(&rng, one_in(&rng, 3) ? 14 : 4);
 }
 
+/* Numbers at the bounds of a version, just outside them, and far away */
+static uint32_t near_a_version(void)
+{
+	static const uint8_t minors[] = {
+		0, MSR_SAFE_VERSION_MINOR, MSR_SAFE_VERSION_MINOR + 1, 15, 16, 255,
+	};
+	static const uint8_t patches[] = { 0, MSR_SAFE_VERSION_PATCH, 15, 16, 255 };
+	uint32_t major = one_in(&rng, 8) ? rnd(&rng) : below(&rng, MSR_SAFE_VERSION_MAJOR + 3);
+
+	return major << 16 | pick(&rng, minors) << 8 | pick(&rng, patches);
+}
+
+/* What stray memory holds: the end of a text, a small number, the upper half of a pointer, anything
+ */
+static uint32_t stray_word(void)
+{
+	switch (below(&rng, 4)) {
+	case 0:
+		return (' ' + below(&rng, 95)) << 16 | (' ' + below(&rng, 95)) << 8 |
+		       (' ' + below(&rng, 95));
+	case 1:
+		return below(&rng, 4000000);
+	case 2:
+		return 0x5500 + below(&rng, 0x2b00);
+	default:
+		return rnd(&rng);
+	}
+}
+
 static uint32_t random_version(void)
 {
-	static const uint32_t near[] = {
-		1,
-		0xffff,
-		0x10000,
-		0xffffff,
-		0x1000000,
-		0x7f28,
-		0x0973676e,
-		MSR_SAFE_VERSION_u32 + 1,
-		MSR_SAFE_VERSION_u32 | 0xff,
-		MSR_SAFE_VERSION_u32 + 0x100,
-		MSR_SAFE_VERSION_u32 - 1,
-		MSR_SAFE_VERSION_u32 + 0x10000,
-		MSR_SAFE_VERSION_u32 - 0x10000,
-		MSR_SAFE_VERSION_u32 | 0x1000000,
-		MSR_SAFE_VERSION_MAJOR << 16,
-	};
-
 	if (one_in(&rng, 4))
 		return 0;
-	if (one_in(&rng, 12))
-		return one_in(&rng, 4) ? rnd(&rng) : pick(&rng, near);
+	if (one_in(&rng, 8))
+		return one_in(&rng, 2) ? stray_word() : near_a_version();
 	return MSR_SAFE_VERSION_u32;
 }
 

@@ -387,11 +387,15 @@ struct outcome model_op(struct model *model, const struct msr_batch_op *op, uint
 	return outcome;
 }
 
+/* A word above 24 bits has a large major number here, and is no version either. */
 bool model_serves(const struct model *model, uint32_t version)
 {
-	/* Only words of the form 0x00MMmmpp with a major number of at least 1 are versions. */
-	if (version >> 24 || !(version >> 16) || !model->check_version)
+	uint32_t patch = version % 256;
+	uint32_t minor = version / 256 % 256;
+	uint32_t major = version / 65536;
+
+	if (!model->check_version || major < 1 || major >= MSR_SAFE_VERSION_MAJOR + 2 ||
+	    minor >= 16 || patch >= 16)
 		return true;
-	return version >> 16 == MSR_SAFE_VERSION_MAJOR &&
-	       (version >> 8 & 0xff) <= MSR_SAFE_VERSION_MINOR;
+	return major == MSR_SAFE_VERSION_MAJOR && minor < MSR_SAFE_VERSION_MINOR + 1;
 }
