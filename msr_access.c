@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The one door to registers. Every device comes through msr_access(),
- * msr_access_extended() or msr_access_program(), so none can leave out a step: enter,
- * revoked, check, lockdown, execute, exit. A program was checked when it was prepared;
- * the writer of a list that takes something away from it ends it.
+ * msr_access_extended(), msr_access_single() or msr_access_program(), so none can leave out a step:
+ * enter, revoked, check, lockdown, execute, exit. A program was checked when it was prepared; the
+ * writer of a list that takes something away from it ends it.
  */
 
+#include <linux/cpumask.h>
 #include <linux/hrtimer.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
@@ -20,12 +21,14 @@
 
 #include "msr_access.h"
 #include "msr_compat.h"
+#include "msr_confine.h"
 #include "msr_exec.h"
 #include "msr_param.h"
 #include "msr_policy.h"
 #include "msr_program.h"
 #include "msr_safe.h"
 #include "msr_table.h"
+#include "msr_trace.h"
 #include "msr_visit.h"
 
 static struct msr_param poll_gap_us = { .value = 20, .min = 1, .max = MSR_POLL_MAX_US };
@@ -33,19 +36,20 @@ module_param_cb(poll_gap_us, &msr_param_ops, &poll_gap_us, 0644);
 MODULE_PARM_DESC(poll_gap_us,
 		 "Time between two reads when waiting for a register of another CPU (default: 20)");
 
-static bool own_cpus_only;
-module_param(own_cpus_only, bool, 0644);
-MODULE_PARM_DESC(own_cpus_only,
-		 "Refuse CPUs that the caller is not allowed to run on (default: 0)");
-
 /**
  * msr_access_opened() - what a device remembers of the moment a file is opened
+ * @remembered:	set to a number for msr_access()
  *
- * Context: may sleep. Return: a number for msr_access().
+ * Context: may sleep. Return: 0, or -EACCES if the caller has no list.
  */
-unsigned long msr_access_opened(void)
+int msr_access_opened(void **remembered)
 {
-	return msr_policy_opened();
+	unsigned long opened;
+	int err = msr_policy_opened(&opened);
+
+	if (!err)
+		*remembered = (void *)opened;
+	return err;
 }
 
 /* Return: whether the list lets the operation be executed; otherwise @op->err says why not. */
@@ -91,23 +95,20 @@ static __always_inline bool check_chunk(const struct msr_index *index, struct ms
 	return allowed;
 }
 
-/* A cpuset bounds what a task can be allowed. CPUs that do not exist are left to be ENXIO. */
-static bool is_own_cpu(u32 cpu)
-{
-	return cpu >= nr_cpu_ids || cpumask_test_cpu(cpu, current->cpus_ptr);
-}
-
-/* Return: whether all are for CPUs that the caller is allowed to run on. */
-static noinline bool check_own_cpus(struct msr_batch_op *ops, u32 count)
+/* Return: whether all are for CPUs that the caller may reach, but those that are to be ENXIO. */
+static noinline bool check_own_cpus(struct msr_batch_op *ops, u32 count, unsigned long opened)
 {
 	bool allowed = true;
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
-			cond_resched();
-		if (is_own_cpu(ops[i].cpu))
+		u32 cpu = ops[i].cpu;
+
+		msr_give_way(i);
+		if (!msr_bound_cpu(&cpu) || !cpu_online(cpu) || msr_confine_reaches(current, cpu))
 			continue;
+		if (allowed && msr_confine_exempts(msr_policy_is_privileged(opened)))
+			return true;
 		ops[i].err = -EACCES;
 		allowed = false;
 	}
@@ -116,7 +117,7 @@ static noinline bool check_own_cpus(struct msr_batch_op *ops, u32 count)
 
 /* Return: whether all operations can be executed. */
 static __always_inline bool check(const struct msr_table *table, struct msr_batch_op *ops,
-				  const struct msr_extension *ext, u32 count)
+				  const struct msr_extension *ext, u32 count, unsigned long opened)
 {
 	const struct msr_index index = table->index;
 	bool allowed = true;
@@ -129,8 +130,8 @@ static __always_inline bool check(const struct msr_table *table, struct msr_batc
 		n = min_t(u32, count - i, MSR_CHUNK_OPS);
 		allowed &= check_chunk(&index, ops + i, ops + i + n, ext ? ext + i : NULL, &writes);
 	}
-	if (READ_ONCE(own_cpus_only))
-		allowed &= check_own_cpus(ops, count);
+	if (static_branch_unlikely(&msr_confined))
+		allowed &= check_own_cpus(ops, count, opened);
 	if (!writes || !security_locked_down(LOCKDOWN_MSR))
 		return allowed;
 
@@ -140,6 +141,22 @@ static __always_inline bool check(const struct msr_table *table, struct msr_batc
 	return false;
 }
 
+/* Reports the writes that have been executed, with success or not, as the caller's. */
+static noinline void trace_writes(const struct msr_batch_op *ops, const struct msr_extension *ext,
+				  u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		const struct msr_batch_op *op = &ops[i];
+
+		msr_give_way(i);
+		if (!op->isrdmsr && (!op->err || op->err == -EIO))
+			trace_msr_safe_write(op->cpu, op->msr, op->msrdata,
+					     ext ? op->wmask & ext[i].mask : op->wmask, op->err);
+	}
+}
+
 /* Compiled twice, so that what extended operations take costs the others nothing */
 static __always_inline int enter_and_execute(struct msr_batch_op *ops, struct msr_extension *ext,
 					     u32 count, unsigned long opened,
@@ -147,16 +164,21 @@ static __always_inline int enter_and_execute(struct msr_batch_op *ops, struct ms
 {
 	const struct msr_table *table;
 	int err = -ESTALE;
+	const bool *cut;
 	int srcu_idx;
 
 	might_sleep();
-	table = msr_policy_enter(opened, &srcu_idx);
+	table = msr_policy_enter(opened, &srcu_idx, &cut);
 	if (table) {
-		bool allowed = check(table, ops, ext, count);
+		bool allowed = check(table, ops, ext, count, opened);
 
-		err = msr_exec(ops, ext, count, &table->cut, mem) ?: allowed ? 0 : MSR_HAS_ERRORS;
+		err = msr_exec(ops, ext, count, cut, mem, msr_policy_is_privileged(opened)) ?:
+			      allowed							    ? 0 :
+					MSR_HAS_ERRORS;
 	}
 	msr_policy_exit(srcu_idx);
+	if (trace_msr_safe_write_enabled() && err != -ESTALE)
+		trace_writes(ops, ext, count);
 	return err;
 }
 
@@ -168,18 +190,19 @@ static noinline int check_and_execute(struct msr_batch_op *ops, u32 count, unsig
 
 /*
  * The short way, for one operation on the caller's CPU: no visit is needed, and the
- * list stays in force while interrupts are off.
+ * list stays in force while interrupts are off. Compiled twice, so that reads have no step more.
  */
-static int access_one(struct msr_batch_op *op, unsigned long opened)
+static __always_inline int access_here(struct msr_batch_op *op, unsigned long opened,
+				       const bool write)
 {
 	const struct msr_table *table;
 
 	lockdep_assert_irqs_enabled();
-	if (!op->isrdmsr && security_locked_down(LOCKDOWN_MSR))
+	if (write && security_locked_down(LOCKDOWN_MSR))
 		return check_and_execute(op, 1, opened, NULL);
 
 	local_irq_disable();
-	if (op->cpu != smp_processor_id() || !msr_visit_serves(op->cpu)) {
+	if (op->cpu != smp_processor_id() || !msr_confine_reaches_own(op->cpu)) {
 		local_irq_enable();
 		return check_and_execute(op, 1, opened, NULL);
 	}
@@ -191,74 +214,14 @@ static int access_one(struct msr_batch_op *op, unsigned long opened)
 	if (check_one(&table->index, op))
 		msr_exec_here(op);
 	local_irq_enable();
+	if (write && trace_msr_safe_write_enabled())
+		trace_writes(op, NULL, 1);
 	return op->err ? MSR_HAS_ERRORS : 0;
 }
 
-/* Memory is allocated first: the writer of a list must not wait for it on a user's behalf. */
-static noinline int access_large(struct msr_batch_op *ops, u32 count, unsigned long opened)
+static noinline int write_one(struct msr_batch_op *op, unsigned long opened)
 {
-	struct msr_exec_mem mem;
-	int err;
-
-	err = msr_exec_prepare(&mem, ops, count, false);
-	if (err)
-		return err;
-	err = check_and_execute(ops, count, opened, &mem);
-	msr_exec_release(&mem);
-	return err;
-}
-
-/**
- * msr_access() - check operations against the allowlist, and execute them
- * @ops:	the operations: @cpu, @isrdmsr, @msr and @msrdata are set; @err, @wmask
- *		and, for a read, @msrdata say what became of each, as in msr_safe.h
- * @count:	number of @ops, 1 to %MSR_BATCH_MAX_OPS
- * @opened:	what msr_access_opened() returned when the caller's file was opened
- *
- * The list in force applies to all of them. Those for one CPU are executed in the
- * order of the array. Memory is charged to the caller's memory cgroup.
- *
- * Context: may sleep.
- *
- * Return: 0 if every operation succeeded; %MSR_HAS_ERRORS if not, and @err of each
- * says why; -EINTR for a fatal signal, and operations that were not executed say
- * -EINTR, too; or, with nothing executed and @ops unchanged,
- * -ESTALE	the file was opened under a list that is no longer in force, and the
- *		module is loaded to refuse such files;
- * -ENOMEM	no memory.
- */
-int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened)
-{
-	if (count == 1)
-		return access_one(ops, opened);
-	if (count <= MSR_SMALL_BATCH)
-		return check_and_execute(ops, count, opened, NULL);
-	return access_large(ops, count, opened);
-}
-
-/**
- * msr_access_extended() - the same for extended operations
- * @ops:	the operations, as for msr_access()
- * @ext:	what each has beside; the time stamps are set of those that were executed
- * @count:	number of @ops and of @ext, 1 to %MSR_BATCH_MAX_OPS
- * @opened:	as for msr_access()
- *
- * Context: may sleep. Return: as msr_access().
- */
-int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
-			unsigned long opened)
-{
-	struct msr_exec_mem mem;
-	int err;
-
-	if (count <= MSR_SMALL_BATCH)
-		return enter_and_execute(ops, ext, count, opened, NULL);
-	err = msr_exec_prepare(&mem, ops, count, true);
-	if (err)
-		return err;
-	err = enter_and_execute(ops, ext, count, opened, &mem);
-	msr_exec_release(&mem);
-	return err;
+	return access_here(op, opened, true);
 }
 
 /* So often a register is read before the limit of the wait is looked at: a microsecond or two */
@@ -287,7 +250,7 @@ static __always_inline int probe_here(struct msr_batch_op *op, struct msr_extens
 	const struct msr_table *table;
 	unsigned long generation;
 
-	if (op->cpu != smp_processor_id() || !msr_visit_serves(op->cpu))
+	if (op->cpu != smp_processor_id() || !msr_confine_reaches_own(op->cpu))
 		return PROBE_ELSEWHERE;
 	table = msr_policy_here(opened);
 	if (!table)
@@ -379,14 +342,16 @@ static int wait_for_change(struct msr_batch_op *op, struct msr_extension *ext,
 	}
 }
 
-static int poll_and_execute(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+/* Extended operations; without a wait if @poll is NULL */
+static int wait_and_execute(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
 			    struct msr_poll *poll, unsigned long opened,
 			    const struct msr_exec_mem *mem)
 {
 	int err, rest = 0;
 	u32 i;
 
-	might_sleep();
+	if (!poll)
+		return enter_and_execute(ops, ext, count, opened, mem);
 	err = wait_for_change(ops, ext, poll, opened);
 	if (err == -EINTR) {
 		for (i = 0; i < count; i++) {
@@ -401,50 +366,83 @@ static int poll_and_execute(struct msr_batch_op *ops, struct msr_extension *ext,
 	return ops->err && !rest ? MSR_HAS_ERRORS : rest;
 }
 
-/**
- * msr_access_polled() - wait until a register changes, then execute the other operations
- * @ops:	the operations, as for msr_access(); the first is the read of that register
- * @ext:	as for msr_access_extended()
- * @count:	number of @ops and of @ext
- * @poll:	how to wait
- * @opened:	as for msr_access()
- *
- * No list and no lock is held while it waits. Each read is checked again.
- *
- * Context: may sleep. Return: as msr_access(); any signal ends the wait with -EINTR.
+/*
+ * Operations of either kind. Memory is allocated first: the writer of a list must not wait for it
+ * on a user's behalf.
  */
-int msr_access_polled(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
-		      struct msr_poll *poll, unsigned long opened)
+static noinline int access_large(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+				 struct msr_poll *poll, unsigned long opened)
 {
 	struct msr_exec_mem mem;
 	int err;
 
-	if (count <= MSR_SMALL_BATCH)
-		return poll_and_execute(ops, ext, count, poll, opened, NULL);
-	err = msr_exec_prepare(&mem, ops, count, true);
+	err = msr_exec_prepare(&mem, ops, count, ext);
 	if (err)
 		return err;
-	err = poll_and_execute(ops, ext, count, poll, opened, &mem);
+	err = ext ? wait_and_execute(ops, ext, count, poll, opened, &mem) :
+		    check_and_execute(ops, count, opened, &mem);
 	msr_exec_release(&mem);
 	return err;
 }
 
 /**
- * msr_access_owns() - whether the caller may have a program executed on its CPUs
- * @program:	the program
+ * msr_access() - check operations against the allowlist, and execute them
+ * @ops:	the operations: @cpu, @isrdmsr, @msr and @msrdata are set; @err, @wmask
+ *		and, for a read, @msrdata say what became of each, as in msr_safe.h
+ * @count:	number of @ops, 1 to %MSR_BATCH_MAX_OPS
+ * @opened:	what msr_access_opened() set when the caller's file was opened
+ *
+ * The list in force applies to all of them. Those for one CPU are executed in the
+ * order of the array. Memory is charged to the caller's memory cgroup.
  *
  * Context: may sleep.
+ *
+ * Return: 0 if every operation succeeded; %MSR_HAS_ERRORS if not, and @err of each
+ * says why; -EINTR for a fatal signal, and operations that were not executed say
+ * -EINTR, too; or, with nothing executed and @ops unchanged,
+ * -ESTALE	the file was opened under a list that is no longer in force, and the
+ *		module is loaded to refuse such files;
+ * -ENOMEM	no memory.
  */
-bool msr_access_owns(const struct msr_program *program)
+int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened)
 {
-	u32 i;
+	if (count == 1)
+		return ops->isrdmsr ? access_here(ops, opened, false) : write_one(ops, opened);
+	if (count <= MSR_SMALL_BATCH)
+		return check_and_execute(ops, count, opened, NULL);
+	return access_large(ops, NULL, count, NULL, opened);
+}
 
-	if (!READ_ONCE(own_cpus_only))
-		return true;
-	for (i = 0; i < program->nr_cpus; i++)
-		if (!is_own_cpu(program->cpus[i].cpu))
-			return false;
-	return true;
+/**
+ * msr_access_extended() - the same for extended operations
+ * @ops:	the operations, as for msr_access()
+ * @ext:	what each has beside; the time stamps are set of those that were executed
+ * @count:	number of @ops and of @ext, 1 to %MSR_BATCH_MAX_OPS
+ * @poll:	how to wait first, until the register of the first operation changes; or NULL
+ * @opened:	as for msr_access()
+ *
+ * No list and no lock is held during the wait, and each read is checked again.
+ *
+ * Context: may sleep. Return: as msr_access(); any signal ends the wait with -EINTR.
+ */
+int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
+			struct msr_poll *poll, unsigned long opened)
+{
+	if (count <= MSR_SMALL_BATCH)
+		return wait_and_execute(ops, ext, count, poll, opened, NULL);
+	return access_large(ops, ext, count, poll, opened);
+}
+
+/**
+ * msr_access_single() - the short way for a program of one read, if the caller is on its CPU
+ * @program:	the program, with @single
+ * @cut:	as for msr_access_program()
+ *
+ * Context: may sleep. Return: as msr_program_run_single().
+ */
+long msr_access_single(const struct msr_program *program, const bool *cut)
+{
+	return msr_program_run_single(program, cut);
 }
 
 /**
@@ -452,15 +450,17 @@ bool msr_access_owns(const struct msr_program *program)
  * @program:	the program
  * @cut:	set when the list in force no longer allows all of it; nothing is executed
  *		after that and msr_visit_barrier()
+ * @opened:	as for msr_access()
  *
- * Context: may sleep. Return: as msr_program_run(); or -EACCES with nothing executed, if one of
- * the CPUs is not the caller's, and the module is to refuse that.
+ * Context: may sleep. Return: as msr_program_run().
  */
-long msr_access_program(struct msr_program *program, const bool *cut)
+long msr_access_program(struct msr_program *program, const bool *cut, unsigned long opened)
 {
-	might_sleep();
-	if (READ_ONCE(own_cpus_only) && !msr_access_owns(program))
-		return -EACCES;
+	long result;
+
 	program->locked = program->writes && security_locked_down(LOCKDOWN_MSR);
-	return msr_program_run(program, cut);
+	result = msr_program_run(program, cut, msr_policy_is_privileged(opened));
+	if (trace_msr_safe_write_enabled())
+		msr_program_trace(program);
+	return result;
 }

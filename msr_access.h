@@ -5,6 +5,7 @@
 #ifndef MSR_ACCESS_H
 #define MSR_ACCESS_H
 
+#include <linux/sched.h>
 #include <linux/types.h>
 
 struct msr_batch_op;
@@ -33,16 +34,21 @@ struct msr_poll {
 /* After this many operations other tasks get a chance to run. */
 #define MSR_CHUNK_OPS 4096
 
+/** msr_give_way() - let other tasks run in a long loop. @i: the number of the turn. */
+static inline void msr_give_way(u32 i)
+{
+	if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
+		cond_resched();
+}
+
 /* Batches up to this size need no memory but the stack. */
 #define MSR_SMALL_BATCH 16
 
-unsigned long msr_access_opened(void);
+int msr_access_opened(void **remembered);
 int msr_access(struct msr_batch_op *ops, u32 count, unsigned long opened);
 int msr_access_extended(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
-			unsigned long opened);
-int msr_access_polled(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
-		      struct msr_poll *poll, unsigned long opened);
-bool msr_access_owns(const struct msr_program *program);
-long msr_access_program(struct msr_program *program, const bool *cut);
+			struct msr_poll *poll, unsigned long opened);
+long msr_access_single(const struct msr_program *program, const bool *cut);
+long msr_access_program(struct msr_program *program, const bool *cut, unsigned long opened);
 
 #endif /* MSR_ACCESS_H */

@@ -137,65 +137,65 @@ static void find_line(struct msr_text *text, unsigned int entry_nr)
 	text->why = "not within the default list";
 }
 
-static int clear_list(struct msr_change *change, unsigned int list, const char *name)
+static int clear_list(struct msr_lists *next, unsigned int list, const char *name)
 {
-	int err = msr_policy_clear(change, list);
+	int err = msr_policy_clear(next, list);
 
 	log_change(name, 0, err);
 	return err;
 }
 
-static int put_into_force(struct msr_change *change, unsigned int list, const char *name,
+static int put_into_force(struct msr_lists *next, unsigned int list, const char *name,
 			  struct msr_table *table, struct msr_text *text)
 {
 	unsigned int count = table->count, beyond;
 	int err;
 
-	warn_of_takeover(table);
-	warn_of_clock(table);
-	err = msr_policy_replace(change, list, table, &beyond);
+	err = msr_policy_replace(next, list, msr_table_get(table), &beyond);
 	if (err == -EPERM) {
 		msr_table_put(table);
-		msr_change_free(change);
+		msr_lists_free(next);
 		find_line(text, beyond);
 		log_refusal(name, "the current list stays", text);
-		return err;
-	}
-	if (err == -ENOMEM) {
+	} else if (err == -ENOMEM) {
 		pr_warn_ratelimited("no memory to narrow the lists of groups: all are empty now\n");
-		count = 0;
+		log_change(name, 0, false);
+	} else {
+		warn_of_takeover(table);
+		warn_of_clock(table);
+		log_change(name, count, err);
 	}
-	log_change(name, count, err == -EINTR);
+	msr_table_put(table);
 	return err;
 }
 
 static int replace_list(unsigned int list, char *buf, size_t len)
 {
 	struct msr_text text = { .start = buf, .end = buf + len };
-	struct msr_change *change;
+	struct msr_lists *next;
 	struct msr_table *table;
 	char name[NAME_SIZE];
 	int count;
 
 	name_of(list, name);
-	change = msr_change_alloc();
-	if (!change)
+	next = msr_lists_alloc();
+	if (!next)
 		return -ENOMEM;
 	if (asks_to_clear(buf, len))
-		return clear_list(change, list, name);
+		return clear_list(next, list, name);
 
 	count = msr_table_check(&text);
 	if (count < 0) {
-		msr_change_free(change);
+		msr_lists_free(next);
 		log_refusal(name, "the current list stays", &text);
 		return count;
 	}
 	table = msr_table_make(&text, count);
 	if (IS_ERR(table)) {
 		log_refusal(name, "it is now empty", &text);
-		return clear_list(change, list, name) ?: PTR_ERR(table);
+		return clear_list(next, list, name) ?: PTR_ERR(table);
 	}
-	return put_into_force(change, list, name, table, &text);
+	return put_into_force(next, list, name, table, &text);
 }
 
 static ssize_t allowlist_write(struct file *file, const char __user *ubuf, size_t count,

@@ -25,17 +25,7 @@
 
 /* Clients carry copies of these layouts. */
 static_assert(sizeof(struct msr_batch_op) == 32);
-static_assert(offsetof(struct msr_batch_op, cpu) == 0);
-static_assert(offsetof(struct msr_batch_op, isrdmsr) == 2);
-static_assert(offsetof(struct msr_batch_op, err) == 4);
-static_assert(offsetof(struct msr_batch_op, msr) == 8);
-static_assert(offsetof(struct msr_batch_op, msrdata) == 16);
-static_assert(offsetof(struct msr_batch_op, wmask) == 24);
 static_assert(sizeof(struct msr_batch_array) == 16);
-static_assert(offsetof(struct msr_batch_array, numops) == 0);
-static_assert(offsetof(struct msr_batch_array, version) == 4);
-static_assert(offsetof(struct msr_batch_array, ops) == 8);
-static_assert(X86_IOC_MSR_BATCH == 0xc01063a2);
 
 static struct msr_param mdev_msr_batch = MSR_MAJOR;
 module_param_cb(mdev_msr_batch, &msr_param_ops, &mdev_msr_batch, 0444);
@@ -190,10 +180,24 @@ out_mem:
 	return err;
 }
 
-/* Extended operations, executed once or prepared; sampling is a right of its own. */
-static long extended_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool may_sample)
+static int batch_open(struct inode *inode, struct file *file)
+{
+	return msr_access_opened(&file->private_data);
+}
+
+static long extended_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+static const struct file_operations sample_fops = {
+	.owner = THIS_MODULE,
+	.open = batch_open,
+	.unlocked_ioctl = extended_ioctl,
+};
+
+/* Extended operations, executed once or prepared; to wait and to sample is a right of its own. */
+static noinline long extended_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	unsigned long opened = (unsigned long)file->private_data;
+	bool may_sample = file->f_op == &sample_fops;
 
 	if (cmd != MSR_IOC_OPS && cmd != MSR_IOC_PREPARE)
 		return -ENOTTY;
@@ -201,18 +205,7 @@ static long extended_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return -EBADF;
 	if (cmd == MSR_IOC_OPS)
 		return msr_ops_ioctl((void __user *)arg, opened, may_sample);
-	return msr_session_prepare((void __user *)arg, opened, may_sample);
-}
-
-/* Not cloned: with other parameters it would take the classic batch more instructions. */
-static noinline __noclone long other_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return extended_ioctl(file, cmd, arg, false);
-}
-
-static long sample_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return extended_ioctl(file, cmd, arg, true);
+	return msr_session_prepare((void __user *)arg, opened, file->f_cred, may_sample);
 }
 
 static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -224,7 +217,7 @@ static long batch_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	u32 numops, version;
 
 	if (cmd != X86_IOC_MSR_BATCH)
-		return other_ioctl(file, cmd, arg);
+		return extended_ioctl(file, cmd, arg);
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
 	if (!user_read_access_begin(ubatch, sizeof(*ubatch)))
@@ -252,12 +245,6 @@ fault:
 	return -EFAULT;
 }
 
-static int batch_open(struct inode *inode, struct file *file)
-{
-	file->private_data = (void *)msr_access_opened();
-	return 0;
-}
-
 /* No compat_ioctl: a 32-bit program gets ENOTTY. */
 static const struct file_operations batch_fops = {
 	.owner = THIS_MODULE,
@@ -270,12 +257,6 @@ static struct msr_node batch_node = {
 	.mode = 0600,
 	.fops = &batch_fops,
 	.paths = { "cpu!msr_batch" },
-};
-
-static const struct file_operations sample_fops = {
-	.owner = THIS_MODULE,
-	.open = batch_open,
-	.unlocked_ioctl = sample_ioctl,
 };
 
 static struct msr_node sample_node = {

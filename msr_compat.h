@@ -7,11 +7,10 @@
 #define MSR_COMPAT_H
 
 #include <linux/device.h>
-#include <linux/gfp.h>
 #include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
-#include <linux/page-flags.h>
+#include <linux/sched.h>
 #include <linux/sched/isolation.h>
 #include <linux/security.h>
 #include <asm/msr.h>
@@ -42,13 +41,6 @@
 #define msr_uevent_device msr_callback_device(((struct class *)0)->dev_uevent,		\
 	int (*)(const struct device *, struct kobj_uevent_env *))
 /* clang-format on */
-
-/* Kernels before 5.11 mark pages of a memory cgroup where the count of their mappings is. */
-#ifdef PG_kmemcg
-#define MSR_GFP_MAPPABLE GFP_KERNEL
-#else
-#define MSR_GFP_MAPPABLE GFP_KERNEL_ACCOUNT
-#endif
 
 /* A kernel that cannot unload modules does not count their users. */
 #ifndef CONFIG_MODULE_UNLOAD
@@ -81,6 +73,17 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define MSR_TIMER_MODE HRTIMER_MODE_ABS_PINNED_HARD
 #else
 #define MSR_TIMER_MODE HRTIMER_MODE_ABS_PINNED
+#endif
+
+#ifdef MSR_HAS_CPUS_MASK
+#define msr_task_cpus(task) (&(task)->cpus_mask)
+#else
+#define msr_task_cpus(task) (&(task)->cpus_allowed)
+#endif
+
+/* Kernels before io_uring, and its first ones, have no such workers. */
+#ifndef PF_IO_WORKER
+#define PF_IO_WORKER 0
 #endif
 
 #ifndef MSR_HAS_HK_TYPE

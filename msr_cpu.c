@@ -14,11 +14,11 @@
 
 #include "msr_access.h"
 #include "msr_compat.h"
+#include "msr_confine.h"
 #include "msr_cpu.h"
 #include "msr_node.h"
 #include "msr_param.h"
 #include "msr_safe.h"
-#include "msr_visit.h"
 
 static struct msr_param mdev_msr_safe = MSR_MAJOR;
 module_param_cb(mdev_msr_safe, &msr_param_ops, &mdev_msr_safe, 0444);
@@ -81,12 +81,11 @@ static int cpu_open(struct inode *inode, struct file *file)
 	if (cpu >= nr_cpu_ids)
 		return -ENXIO;
 	cpu = array_index_nospec(cpu, nr_cpu_ids);
-	if (!cpu_online(cpu) || !msr_visit_serves(cpu))
+	if (!cpu_online(cpu) || !msr_confine_serves(cpu))
 		return -ENXIO;
 	if (!cpu_has(&cpu_data(cpu), X86_FEATURE_MSR))
 		return -EIO;
-	file->private_data = (void *)msr_access_opened();
-	return 0;
+	return msr_access_opened(&file->private_data);
 }
 
 static const struct file_operations cpu_fops = {
@@ -107,7 +106,7 @@ static int cpu_online_cb(unsigned int cpu)
 {
 	char path[32];
 
-	if (!msr_visit_serves(cpu))
+	if (!msr_confine_serves(cpu))
 		return 0;
 	snprintf(path, sizeof(path), "cpu!%u!msr_safe", cpu);
 	return msr_node_add(&cpu_node, cpu, path);

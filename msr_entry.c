@@ -7,6 +7,7 @@
 
 #include "msr_allowlist.h"
 #include "msr_batch.h"
+#include "msr_confine.h"
 #include "msr_cpu.h"
 #include "msr_node.h"
 #include "msr_policy.h"
@@ -18,7 +19,7 @@ static int __init msr_safe_init(void)
 {
 	int err;
 
-	err = msr_visit_init();
+	err = msr_confine_init() ?: msr_visit_init();
 	if (err)
 		return err;
 	err = msr_policy_init();

@@ -6,8 +6,6 @@
 
 #include <linux/errno.h>
 #include <linux/lockdep.h>
-#include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <asm/msr.h>
 
 #include "msr_access.h"
@@ -162,32 +160,22 @@ static int abandon_run(struct exec_run *run, int err)
 
 static int visit_until_done(struct exec_run *run)
 {
-	while (finish_round(run)) {
-		if (READ_ONCE(*run->visits.cut))
-			return abandon_run(run, -ESTALE);
-		if (fatal_signal_pending(current))
-			return abandon_run(run, -EINTR);
-		msr_visit_all(&run->visits);
-		cond_resched();
-	}
+	int err = 0;
+
+	while (!err && finish_round(run))
+		err = msr_visit_round(&run->visits);
+	if (err)
+		return abandon_run(run, err);
 	return run->visits.failed ? MSR_HAS_ERRORS : 0;
 }
 
-static noinline int exec_on_one(struct msr_batch_op *ops, u32 count, const bool *cut)
+static int exec_on_one(struct exec_run *run)
 {
-	struct msr_queue queue = { .cpu = ops->cpu };
-	struct exec_run run = {
-		.visits = {
-			.execute = execute_all,
-			.queues = &queue,
-			.end = count,
-			.cut = cut,
-		},
-		.ops = ops,
-		.count = count,
-	};
+	struct msr_queue queue = { .cpu = run->ops->cpu };
 
-	return msr_bound_cpu(&queue.cpu) ? visit_until_done(&run) : MSR_HAS_ERRORS;
+	run->visits.execute = execute_all;
+	run->visits.queues = &queue;
+	return msr_bound_cpu(&queue.cpu) ? visit_until_done(run) : MSR_HAS_ERRORS;
 }
 
 /* Links the operations that may be executed into a queue for each CPU. */
@@ -202,8 +190,7 @@ static void fill_queues(struct exec_run *run)
 		u32 cpu = run->ops[i].cpu;
 		struct msr_queue *queue;
 
-		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
-			cond_resched();
+		msr_give_way(i);
 		if (run->ops[i].err != MSR_NOT_RUN)
 			continue;
 		if (!msr_bound_cpu(&cpu)) {
@@ -223,34 +210,22 @@ static void fill_queues(struct exec_run *run)
 	}
 }
 
-static int exec_on_many(struct msr_batch_op *ops, struct msr_extension *ext, u32 count,
-			const bool *cut, u32 *next, struct msr_queue *queues)
+static int exec_on_many(struct exec_run *run, u32 *next, struct msr_queue *queues)
 {
-	struct exec_run run = {
-		.visits = {
-			.execute = ext ? execute_linked_extended : execute_linked,
-			.queues = queues,
-			.queue_mask = msr_nr_queues(count) - 1,
-			.end = count,
-			.cut = cut,
-		},
-		.ops = ops,
-		.ext = ext,
-		.count = count,
-		.next = next,
-	};
-
-	fill_queues(&run);
-	return visit_until_done(&run);
+	run->visits.execute = run->ext ? execute_linked_extended : execute_linked;
+	run->visits.queues = queues;
+	run->visits.queue_mask = msr_nr_queues(run->count) - 1;
+	run->next = next;
+	fill_queues(run);
+	return visit_until_done(run);
 }
 
-static noinline int exec_small_on_many(struct msr_batch_op *ops, struct msr_extension *ext,
-				       u32 count, const bool *cut)
+static noinline int exec_small_on_many(struct exec_run *run)
 {
 	struct msr_queue queues[MSR_SMALL_BATCH] __uninitialized;
 	u32 next[MSR_SMALL_BATCH] __uninitialized;
 
-	return exec_on_many(ops, ext, count, cut, next, queues);
+	return exec_on_many(run, next, queues);
 }
 
 static bool for_several_cpus(const struct msr_batch_op *ops, u32 count)
@@ -310,6 +285,8 @@ void msr_exec_release(struct msr_exec_mem *mem)
  * @cut:	nothing is executed after this is set and msr_visit_barrier() has
  *		returned; operations that are left say -ESTALE
  * @mem:	from msr_exec_prepare(); NULL for up to %MSR_SMALL_BATCH operations
+ * @privileged:	as for msr_confine_exempts(). Operations that are left when root takes a CPU
+ *		away from the caller say -EACCES.
  *
  * Context: may sleep; preemption and interrupts on. No CPU is kept from anything
  * else for longer than about 50 microseconds and one operation. A CPU that does not
@@ -320,13 +297,20 @@ void msr_exec_release(struct msr_exec_mem *mem)
  * -EINTR a fatal signal came first: operations that were not executed say -EINTR, too.
  */
 int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, const bool *cut,
-	     const struct msr_exec_mem *mem)
+	     const struct msr_exec_mem *mem, bool privileged)
 {
+	struct exec_run run = {
+		.visits = { .end = count, .cut = cut, .privileged = privileged },
+		.ops = ops,
+		.ext = ext,
+		.count = count,
+	};
+
 	if (mem && mem->queues)
-		return exec_on_many(ops, ext, count, cut, mem->next, mem->queues);
+		return exec_on_many(&run, mem->next, mem->queues);
 	if (!mem && (ext || for_several_cpus(ops, count)))
-		return exec_small_on_many(ops, ext, count, cut);
-	return exec_on_one(ops, count, cut);
+		return exec_small_on_many(&run);
+	return exec_on_one(&run);
 }
 
 /**
@@ -338,8 +322,13 @@ int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, con
  */
 int msr_exec_probe(u32 msr, u64 *value)
 {
+	u64 read;
+	int err = rdmsrq_safe(msr, &read);
+
 	lockdep_assert_irqs_disabled();
-	return rdmsrq_safe(msr, value);
+	if (!err)
+		*value = read;
+	return err;
 }
 
 /**

@@ -13,6 +13,7 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -49,13 +50,13 @@ static bool alloc_pages_of(struct msr_mem *mem, unsigned int count, gfp_t gfp)
 	return true;
 }
 
-static int map_pages(struct msr_mem *mem, unsigned int count, gfp_t gfp, unsigned long flags)
+static int map_pages(struct msr_mem *mem, unsigned int count, gfp_t gfp)
 {
 	mem->pages = kvcalloc(count, sizeof(*mem->pages), MEM_GFP);
 	if (!mem->pages)
 		return -ENOMEM;
 	if (alloc_pages_of(mem, count, gfp))
-		mem->addr = vmap(mem->pages, count, VM_MAP | flags, PAGE_KERNEL);
+		mem->addr = vmap(mem->pages, count, VM_MAP, PAGE_KERNEL);
 	if (mem->addr)
 		return 0;
 
@@ -77,18 +78,17 @@ int msr_mem_alloc(struct msr_mem *mem, size_t size)
 	might_sleep();
 	*mem = (struct msr_mem){ 0 };
 	if (size > SMALL_SIZE)
-		return map_pages(mem, DIV_ROUND_UP(size, PAGE_SIZE), MEM_GFP | __GFP_HIGHMEM, 0);
+		return map_pages(mem, DIV_ROUND_UP(size, PAGE_SIZE), MEM_GFP | __GFP_HIGHMEM);
 	mem->addr = kvmalloc(size, MEM_GFP);
 	return mem->addr ? 0 : -ENOMEM;
 }
 
 /**
- * msr_mem_alloc_mappable() - allocate memory that remap_vmalloc_range() can map
+ * msr_mem_alloc_mappable() - allocate memory that msr_mem_map() can map
  * @mem:	set; msr_mem_free() frees it
  * @size:	in bytes, a multiple of the size of a page
  *
- * The memory is cleared. It is charged to the caller's memory cgroup where the kernel can
- * map such pages, that is, from 5.11 on.
+ * The memory is cleared, and charged to the caller's memory cgroup.
  *
  * Context: may sleep. Return: 0 or -ENOMEM.
  */
@@ -96,8 +96,33 @@ int msr_mem_alloc_mappable(struct msr_mem *mem, size_t size)
 {
 	might_sleep();
 	*mem = (struct msr_mem){ 0 };
-	return map_pages(mem, size / PAGE_SIZE, MSR_GFP_MAPPABLE | __GFP_NOWARN | __GFP_ZERO,
-			 VM_USERMAP);
+	return map_pages(mem, size / PAGE_SIZE, MEM_GFP | __GFP_ZERO);
+}
+
+/**
+ * msr_mem_map() - map memory for a user
+ * @mem:	set by msr_mem_alloc_mappable(); it must not be freed while the mapping exists
+ * @vma:	where to, of the same size
+ *
+ * Nothing can get a reference to a page by the mapping, so no page outlives its allocation.
+ *
+ * Context: in mmap(2). Return: 0 or a negative errno.
+ */
+int msr_mem_map(const struct msr_mem *mem, struct vm_area_struct *vma)
+{
+	unsigned long addr = vma->vm_start;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < mem->nr_pages && !err; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		err = remap_pfn_range(vma, addr, page_to_pfn(mem->pages[i]), PAGE_SIZE,
+				      vma->vm_page_prot);
+		addr += PAGE_SIZE;
+	}
+	return err;
 }
 
 /**

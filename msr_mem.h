@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 struct page;
+struct vm_area_struct;
 
 /**
  * struct msr_mem - memory of one allocation
@@ -23,6 +24,7 @@ struct msr_mem {
 
 int msr_mem_alloc(struct msr_mem *mem, size_t size);
 int msr_mem_alloc_mappable(struct msr_mem *mem, size_t size);
+int msr_mem_map(const struct msr_mem *mem, struct vm_area_struct *vma);
 void msr_mem_free(struct msr_mem *mem);
 
 #endif /* MSR_MEM_H */

@@ -8,11 +8,8 @@
  */
 
 #include <linux/build_bug.h>
-#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
-#include <linux/sched.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "msr_access.h"
@@ -23,48 +20,10 @@
 #include "msr_safe.h"
 
 static_assert(sizeof(struct msr_op) == 64);
-static_assert(offsetof(struct msr_op, cpu) == 0);
-static_assert(offsetof(struct msr_op, msr) == 4);
-static_assert(offsetof(struct msr_op, flags) == 8);
-static_assert(offsetof(struct msr_op, err) == 12);
-static_assert(offsetof(struct msr_op, data) == 16);
-static_assert(offsetof(struct msr_op, mask) == 24);
-static_assert(offsetof(struct msr_op, wmask) == 32);
-static_assert(offsetof(struct msr_op, tsc_before) == 40);
-static_assert(offsetof(struct msr_op, tsc_after) == 48);
-static_assert(offsetof(struct msr_op, limit_us) == 56);
-static_assert(offsetof(struct msr_op, probes) == 60);
 static_assert(sizeof(struct msr_ops) == 40);
-static_assert(offsetof(struct msr_ops, size) == 0);
-static_assert(offsetof(struct msr_ops, op_size) == 4);
-static_assert(offsetof(struct msr_ops, count) == 8);
-static_assert(offsetof(struct msr_ops, flags) == 12);
-static_assert(offsetof(struct msr_ops, ops) == 16);
-static_assert(offsetof(struct msr_ops, slots) == 24);
-static_assert(offsetof(struct msr_ops, wake) == 28);
-static_assert(offsetof(struct msr_ops, map_len) == 32);
-static_assert(MSR_IOC_OPS == 0x63a3);
 
 #define OP_FLAGS (MSR_OP_WRITE | MSR_OP_TSC)
 #define POLL_FLAGS (MSR_OP_POLL | MSR_OP_FROM_NOW)
-
-/* The bytes of a caller's structure behind the known members must be 0. */
-static int check_tail(const char __user *tail, size_t len)
-{
-	char buf[64];
-
-	while (len) {
-		size_t n = min(len, sizeof(buf));
-
-		if (copy_from_user(buf, tail, n))
-			return -EFAULT;
-		if (memchr_inv(buf, 0, n))
-			return -E2BIG;
-		tail += n;
-		len -= n;
-	}
-	return 0;
-}
 
 static int check_size(u32 size, size_t known)
 {
@@ -89,11 +48,7 @@ int msr_ops_copy_struct(void *to, size_t known, const void __user *from)
 	if (get_user(size, (const u32 __user *)from))
 		return -EFAULT;
 	err = check_size(size, known);
-	if (err)
-		return err;
-	if (copy_from_user(to, from, known))
-		return -EFAULT;
-	return size == known ? 0 : check_tail((const char __user *)from + known, size - known);
+	return err ?: copy_struct_from_user(to, known, from, size);
 }
 
 /**
@@ -136,12 +91,12 @@ static int check_members(const struct msr_op *op)
 
 static int copy_in_one(struct msr_ops_array *array, u32 i, u32 flags)
 {
-	const char __user *from = (const char __user *)msr_ops_user(array, i);
 	struct msr_op op;
 	int err;
 
-	if (copy_from_user(&op, from, sizeof(op)))
-		return -EFAULT;
+	err = copy_struct_from_user(&op, sizeof(op), msr_ops_user(array, i), array->op_size);
+	if (err)
+		return err;
 	if (op.flags & ~flags)
 		return -EINVAL;
 	err = check_members(&op);
@@ -167,7 +122,7 @@ static int copy_in_one(struct msr_ops_array *array, u32 i, u32 flags)
 			.limit_us = op.limit_us,
 		};
 	}
-	return check_tail(from + sizeof(op), array->op_size - sizeof(op));
+	return 0;
 }
 
 static int copy_out_one(const struct msr_batch_op *op, const struct msr_extension *ext,
@@ -190,12 +145,6 @@ fault:
 	return -EFAULT;
 }
 
-static void give_way(u32 i)
-{
-	if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
-		cond_resched();
-}
-
 /**
  * msr_ops_copy_in() - copy the operations
  * @array:	where from and where to
@@ -209,21 +158,12 @@ int msr_ops_copy_in(struct msr_ops_array *array, u32 flags)
 	u32 i;
 
 	for (i = 0; i < array->count; i++) {
-		give_way(i);
+		msr_give_way(i);
 		err = copy_in_one(array, i, i ? flags & ~POLL_FLAGS : flags);
 		if (err)
 			return err;
 	}
 	return 0;
-}
-
-static int access_ops(struct msr_ops_array *run, unsigned long opened)
-{
-	if (!run->polls)
-		return msr_access_extended(run->ops, run->ext, run->count, opened);
-	if (!run->may_poll)
-		return -EPERM;
-	return msr_access_polled(run->ops, run->ext, run->count, &run->poll, opened);
 }
 
 /* Return: the number of operations that failed, or a negative errno. */
@@ -236,12 +176,15 @@ static long run_ops(struct msr_ops_array *run, unsigned long opened)
 	err = msr_ops_copy_in(run, OP_FLAGS | POLL_FLAGS);
 	if (err)
 		return err;
-	err = access_ops(run, opened);
+	if (run->polls && !run->may_poll)
+		return -EPERM;
+	err = msr_access_extended(run->ops, run->ext, run->count, run->polls ? &run->poll : NULL,
+				  opened);
 	if (err < 0 && err != -EINTR)
 		return err; /* nothing has been executed */
 
 	for (i = 0; i < run->count; i++) {
-		give_way(i);
+		msr_give_way(i);
 		if (copy_out_one(&run->ops[i], &run->ext[i], msr_ops_user(run, i)))
 			return -EFAULT;
 		failed += run->ops[i].err != 0;
@@ -278,7 +221,7 @@ static noinline long run_large(struct msr_ops_array *run, unsigned long opened)
 /**
  * msr_ops_ioctl() - serve %MSR_IOC_OPS
  * @arg:	a struct msr_ops of the caller's
- * @opened:	what msr_access_opened() returned when the caller's file was opened
+ * @opened:	what msr_access_opened() set when the caller's file was opened
  * @may_poll:	whether the caller may wait for a register to change
  *
  * Context: may sleep. Return: what ioctl(2) returns; see msr_safe.h.

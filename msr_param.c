@@ -28,6 +28,17 @@ static int get_param(char *buf, const struct kernel_param *kernel_param)
 	return scnprintf(buf, PAGE_SIZE, "%u\n", READ_ONCE(param->value));
 }
 
+/* A zero in front does not make a number octal. */
+static int set_decimal(const char *text, const struct kernel_param *kernel_param)
+{
+	return text ? kstrtouint(text, 10, kernel_param->arg) : -EINVAL;
+}
+
+const struct kernel_param_ops param_ops_msr_decimal = {
+	.set = set_decimal,
+	.get = param_get_uint,
+};
+
 const struct kernel_param_ops msr_param_ops = {
 	.set = set_param,
 	.get = get_param,

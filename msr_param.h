@@ -21,4 +21,8 @@ struct msr_param {
 
 extern const struct kernel_param_ops msr_param_ops;
 
+/* A type for module_param_array(): an unsigned int, in decimal whatever it begins with */
+extern const struct kernel_param_ops param_ops_msr_decimal;
+#define param_check_msr_decimal param_check_uint
+
 #endif /* MSR_PARAM_H */

@@ -9,7 +9,6 @@
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/string.h>
@@ -17,10 +16,15 @@
 
 #include "msr_access.h"
 #include "msr_compat.h"
+#include "msr_confine.h"
 #include "msr_exec.h"
 #include "msr_program.h"
 #include "msr_safe.h"
+#include "msr_trace.h"
 #include "msr_visit.h"
+
+/* So many reads of a sample are made before its time is looked at. */
+#define READS_AT_ONCE 8
 
 static noinline int execute_program_write(const struct msr_program *program,
 					  const struct msr_program_op *op, u64 *value)
@@ -34,14 +38,14 @@ static noinline int execute_program_write(const struct msr_program *program,
 /* The words of an operation: its value, or why there is none; with stamps, one on either side */
 static __always_inline int execute_program_op(const struct msr_program *program,
 					      const struct msr_program_op *op, u64 *words,
-					      const bool stamps)
+					      const bool stamps, const bool writes)
 {
 	u64 value = 0;
 	int err;
 
 	if (stamps)
 		*words++ = rdtsc_ordered();
-	if (op->write)
+	if (writes && op->write)
 		err = execute_program_write(program, op, &value);
 	else
 		err = rdmsrq_safe(op->msr, &value);
@@ -68,104 +72,97 @@ execute_program_ops(const struct msr_program *program, struct msr_program_cpu *c
 	u64 *words = cpu->record->word + (op - first) * width;
 
 	do {
-		if (execute_program_op(program, op, words, stamps))
+		if (execute_program_op(program, op, words, stamps, true))
 			note_failure(cpu, op - first, width);
 		words += width;
 	} while (++op < end && msr_visit_time_left(start));
 	return op;
 }
 
-/*
- * Readers see the tick 0, then the record change, then its tick, then the head.
- * @count: the number of operations of the CPU
- */
-static __always_inline void begin_record(const struct msr_program *program,
-					 struct msr_program_cpu *cpu, u32 count, bool stamps,
-					 u64 tsc)
+/* Readers see the tick 0, then the record change, then its tick, then the head. */
+static __always_inline struct msr_record *begin_record(const struct msr_program *program,
+						       const struct msr_stream *stream, u64 tsc)
+{
+	struct msr_record *record =
+		(void *)(stream + 1) +
+		(size_t)(stream->head & (program->slots - 1)) * program->record_size;
+
+	WRITE_ONCE(record->tick, 0);
+	smp_wmb(); /* the tick 0 before anything else of the record */
+	record->tsc = tsc;
+	return record;
+}
+
+static __always_inline void end_record(struct msr_program_cpu *cpu, struct msr_record *record,
+				       u64 cycles, u32 failed)
 {
 	struct msr_stream *stream = cpu->stream;
-	u32 values = count * (stamps ? 3 : 1);
+
+	record->cycles = min_t(u64, cycles, U32_MAX);
+	record->failed = failed;
+	if (cycles > stream->cycles_max)
+		stream->cycles_max = cycles;
+	smp_wmb(); /* the record before its tick */
+	WRITE_ONCE(record->tick, ++cpu->tick);
+	smp_store_release(&stream->head, stream->head + 1); /* readers acquire it */
+}
+
+static __always_inline void begin_cpu(const struct msr_program *program,
+				      struct msr_program_cpu *cpu, u64 tsc)
+{
+	u32 count = cpu->end - cpu->first;
+	u32 values = count * (program->stamps ? 3 : 1);
 	u32 i;
 
-	cpu->record = (void *)(stream + 1) +
-		      (size_t)(stream->head & (program->slots - 1)) * program->record_size;
 	cpu->cycles = 0;
 	cpu->failed = 0;
-	WRITE_ONCE(cpu->record->tick, 0);
-	smp_wmb(); /* the tick 0 before anything else of the record */
+	cpu->record = begin_record(program, cpu->stream, tsc);
 	for (i = 0; i < DIV_ROUND_UP(count, 64); i++)
 		cpu->record->word[values + i] = 0;
-	cpu->record->tsc = tsc;
 }
 
-static __always_inline void end_record(struct msr_program_cpu *cpu)
+/* Return: whether none of the operations of the CPU is left for another visit. */
+static __always_inline bool execute_part(const struct msr_program *program,
+					 struct msr_program_cpu *cpu, u32 most)
 {
-	struct msr_stream *stream = cpu->stream;
-	struct msr_record *record = cpu->record;
-
-	record->cycles = min_t(u64, cpu->cycles, U32_MAX);
-	record->failed = cpu->failed;
-	if (cpu->cycles > stream->cycles_max)
-		stream->cycles_max = cpu->cycles;
-	smp_wmb(); /* the record before its tick */
-	cpu->tick++;
-	WRITE_ONCE(record->tick, cpu->tick);
-	smp_store_release(&stream->head, stream->head + 1); /* readers acquire it */
-	cpu->done = true;
-}
-
-/* Return: the next operation, for another visit; cpu->end of the program if none is left. */
-static __always_inline const struct msr_program_op *execute_part(const struct msr_program *program,
-								 struct msr_program_cpu *cpu,
-								 const struct msr_program_op *op,
-								 u32 most)
-{
+	const struct msr_program_op *op = program->ops + cpu->next;
 	const struct msr_program_op *last = program->ops + cpu->end;
 	const struct msr_program_op *end = last - op > most ? op + most : last;
 	u64 start = rdtsc();
 
 	lockdep_assert_irqs_disabled();
 	if (op == program->ops + cpu->first)
-		begin_record(program, cpu, cpu->end - cpu->first, program->stamps, start);
+		begin_cpu(program, cpu, start);
 	if (!program->stamps)
 		op = execute_program_ops(program, cpu, op, end, start, false);
 	else
 		op = execute_program_ops(program, cpu, op, end, start, true);
 	cpu->cycles += rdtsc() - start;
-	if (op == last)
-		end_record(cpu);
-	return op;
+	cpu->next = op - program->ops;
+	if (op < last)
+		return false;
+	end_record(cpu, cpu->record, cpu->cycles, cpu->failed);
+	return true;
 }
 
-/* The only operation of a program without time stamps, which needs no loop */
-static __always_inline void execute_single(const struct msr_program *program,
-					   struct msr_program_cpu *cpu)
-{
-	u64 start = rdtsc();
-
-	lockdep_assert_irqs_disabled();
-	begin_record(program, cpu, 1, false, start);
-	if (execute_program_op(program, program->ops, cpu->record->word, false))
-		note_failure(cpu, 0, 1);
-	cpu->cycles = rdtsc() - start;
-	end_record(cpu);
-}
-
-/* Visits of a program; the tail of a queue is the number of its CPU in @program->cpus. */
-struct program_run {
+/*
+ * Visits of a program. The tail of a queue is the number of its CPU in @program->cpus, and its head
+ * is 0 until there is nothing left to do on that CPU.
+ */
+struct program_visits {
 	struct msr_visits visits;
 	struct msr_program *program;
+	msr_program_fn *function;
+	void *data;
 };
 
-/* Return: the next operation of the queue, for another visit. */
-static u32 execute_program(struct msr_visits *visits, struct msr_queue *queue)
-{
-	struct msr_program *program = container_of(visits, struct program_run, visits)->program;
-	struct msr_program_cpu *cpu = &program->cpus[queue->tail];
-	const struct msr_program_op *op =
-		execute_part(program, cpu, program->ops + queue->head, MSR_VISIT_OPS);
+#define NOTHING_LEFT 1
 
-	return cpu->done ? program->count : op - program->ops;
+static u32 visit_program_cpu(struct msr_visits *visits, struct msr_queue *queue)
+{
+	struct program_visits *call = container_of(visits, struct program_visits, visits);
+
+	return call->function(&call->program->cpus[queue->tail], call->data) ? NOTHING_LEFT : 0;
 }
 
 /**
@@ -201,40 +198,79 @@ void msr_program_uninit(struct msr_program *program)
 	kvfree(program->queues);
 }
 
+static bool is_left(const struct msr_program *program)
+{
+	u32 i;
+
+	for (i = 0; i <= program->queue_mask; i++)
+		if (program->queues[i].head < NOTHING_LEFT)
+			return true;
+	return false;
+}
+
+/**
+ * msr_program_visit() - have each CPU of a program call a function
+ * @program:	the program, which no other task visits at the same time
+ * @function:	called with interrupts off, in visits to each CPU until it returns true
+ * @data:	for the function
+ * @cut:	as for msr_exec()
+ * @privileged:	as for msr_exec()
+ *
+ * CPUs that are offline are left out.
+ *
+ * Context: as for msr_exec(). Return: 0; or -ESTALE, -EINTR or -EACCES, and some of the CPUs may
+ * have called it.
+ */
+int msr_program_visit(struct msr_program *program, msr_program_fn *function, void *data,
+		      const bool *cut, bool privileged)
+{
+	struct program_visits call = {
+		.visits = {
+			.execute = visit_program_cpu,
+			.queues = program->queues,
+			.queue_mask = program->queue_mask,
+			.end = NOTHING_LEFT,
+			.cut = cut,
+			.privileged = privileged,
+		},
+		.program = program,
+		.function = function,
+		.data = data,
+	};
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i <= program->queue_mask; i++)
+		program->queues[i].head = program->queues[i].cpu == MSR_NO_CPU ? NOTHING_LEFT : 0;
+	while (!err && is_left(program))
+		err = msr_visit_round(&call.visits);
+	return err;
+}
+
 static void start_program(struct msr_program *program)
 {
 	u32 i;
 
 	for (i = 0; i < program->nr_cpus; i++)
-		program->cpus[i].done = false;
-	for (i = 0; i <= program->queue_mask; i++) {
-		struct msr_queue *queue = &program->queues[i];
-
-		queue->head = queue->cpu == MSR_NO_CPU ? program->count :
-							 program->cpus[queue->tail].first;
-	}
+		program->cpus[i].next = program->cpus[i].first;
 }
 
-static bool program_has_more(const struct msr_program *program)
+/*
+ * A CPU that has no record counts the run as offline, unless nothing at all has been executed.
+ * Return: how many operations failed; or @err.
+ */
+static long finish_program(struct msr_program *program, int err)
 {
-	u32 i;
-
-	for (i = 0; i <= program->queue_mask; i++)
-		if (program->queues[i].head < program->count)
-			return true;
-	return false;
-}
-
-/* A CPU that is offline has no record. Return: how many operations failed. */
-static long finish_program(struct msr_program *program)
-{
+	bool begun = !err;
 	long failed = 0;
 	u32 i;
 
-	for (i = 0; i < program->nr_cpus; i++) {
+	for (i = 0; i < program->nr_cpus; i++)
+		begun |= program->cpus[i].next > program->cpus[i].first;
+	for (i = 0; begun && i < program->nr_cpus; i++) {
 		struct msr_program_cpu *cpu = &program->cpus[i];
 
-		if (cpu->done) {
+		if (cpu->next == cpu->end) {
 			failed += cpu->failed;
 		} else {
 			failed += cpu->end - cpu->first;
@@ -242,101 +278,166 @@ static long finish_program(struct msr_program *program)
 			WRITE_ONCE(cpu->stream->offline, cpu->stream->offline + 1);
 		}
 	}
-	return failed;
+	return err ?: failed;
 }
 
-static noinline long visit_for_program(struct msr_program *program, const bool *cut)
+static bool run_part(struct msr_program_cpu *cpu, void *program)
 {
-	struct program_run run = {
-		.visits = {
-			.execute = execute_program,
-			.queues = program->queues,
-			.queue_mask = program->queue_mask,
-			.end = program->count,
-			.cut = cut,
-		},
-		.program = program,
-	};
-
-	while (program_has_more(program)) {
-		if (READ_ONCE(*cut))
-			return -ESTALE;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		msr_visit_all(&run.visits);
-		cond_resched();
-	}
-	return finish_program(program);
+	return execute_part(program, cpu, MSR_VISIT_OPS);
 }
 
 /*
  * A few operations for the caller's CPU need no claim. They delay the caller alone.
- * Return: whether they have been executed, or where to go on has been set.
+ * Return: whether all of them have been executed.
  */
 static noinline bool execute_here(struct msr_program *program, const bool *cut)
 {
 	struct msr_program_cpu *cpu = program->cpus;
-	const struct msr_program_op *op;
+	bool done = false;
 
 	local_irq_disable();
-	if (cpu->cpu != smp_processor_id() || READ_ONCE(*cut)) {
-		local_irq_enable();
-		start_program(program);
-		return false;
-	}
-	op = execute_part(program, cpu, program->ops, program->count);
+	if (cpu->cpu == smp_processor_id() && msr_confine_reaches_own(cpu->cpu) && !READ_ONCE(*cut))
+		done = execute_part(program, cpu, program->count);
 	local_irq_enable();
-	if (op == program->ops + program->count)
-		return true;
-	start_program(program);
-	program->queues->head = op - program->ops;
-	return false;
-}
-
-static noinline long execute_anywhere(struct msr_program *program, const bool *cut)
-{
-	if (program->nr_cpus > 1 || program->count > MSR_SMALL_BATCH)
-		start_program(program);
-	else if (execute_here(program, cut))
-		return program->cpus->failed;
-	return visit_for_program(program, cut);
+	return done;
 }
 
 /**
  * msr_program_run() - execute a program once, each operation on its CPU
  * @program:	the program, which no other task executes at the same time
  * @cut:	as for msr_exec()
+ * @privileged:	as for msr_exec()
  *
  * Each CPU writes a record of its values. A CPU that is offline writes none, and that is
  * counted.
  *
  * Context: as for msr_exec().
  *
- * Return: the number of operations that failed; or -ESTALE, -EINTR, and only some CPUs
- * have written a record.
+ * Return: the number of operations that failed; or -ESTALE, -EINTR or -EACCES, and only some CPUs,
+ * or none, have written a record.
  */
-long msr_program_run(struct msr_program *program, const bool *cut)
+long msr_program_run(struct msr_program *program, const bool *cut, bool privileged)
 {
-	struct msr_program_cpu *cpu = program->cpus;
+	long result;
 
-	if (program->count > 1 || program->stamps)
-		return execute_anywhere(program, cut);
-	local_irq_disable();
-	if (cpu->cpu != smp_processor_id() || READ_ONCE(*cut)) {
-		local_irq_enable();
-		return execute_anywhere(program, cut);
-	}
-	execute_single(program, cpu);
-	local_irq_enable();
-	return cpu->failed;
+	might_sleep();
+	/* Before it is known which CPUs are offline */
+	smp_store_mb(program->claimed, true);
+	start_program(program);
+	if (program->nr_cpus == 1 && program->count <= MSR_SMALL_BATCH &&
+	    execute_here(program, cut))
+		result = program->cpus->failed;
+	else
+		result = finish_program(program, msr_program_visit(program, run_part, program, cut,
+								   privileged));
+	smp_store_release(&program->claimed, false); /* after the ticks */
+	return result;
 }
 
-/* There was no time for what is left of a sample. */
-static void leave_out(const struct msr_program *program, struct msr_program_cpu *cpu, u32 nr)
+/**
+ * msr_program_run_single() - the same for a program of one read, if the caller is on its CPU
+ * @program:	the program, with @single
+ * @cut:	as for msr_exec()
+ *
+ * All of such a program is executed on one CPU with interrupts off, so that takes no lock. What
+ * another CPU counts of it is counted while the program is @claimed.
+ *
+ * Context: interrupts on. Return: the number of operations that failed, or -EAGAIN.
+ */
+long msr_program_run_single(const struct msr_program *program, const bool *cut)
 {
+	struct msr_program_cpu *cpu = program->cpus;
+	struct msr_record *record;
+	u64 start, value;
+	int err;
+
+	local_irq_disable();
+	/* What other CPUs have counted is acquired with the claim. */
+	if (smp_load_acquire(&program->claimed) || cpu->cpu != smp_processor_id() ||
+	    !msr_confine_reaches_own(cpu->cpu) || READ_ONCE(*cut)) {
+		local_irq_enable();
+		return -EAGAIN;
+	}
+	start = rdtsc();
+	record = begin_record(program, cpu->stream, start);
+	err = rdmsrq_safe(program->ops->msr, &value);
+	record->word[0] = err ? (u64)(s64)err : value;
+	record->word[1] = !!err;
+	end_record(cpu, record, rdtsc() - start, !!err);
+	local_irq_enable();
+	return !!err;
+}
+
+/* @nr: an operation that the last run has executed, from the first of the CPU on */
+static void trace_write(const struct msr_program *program, const struct msr_program_cpu *cpu,
+			u32 nr)
+{
+	const struct msr_program_op *op = &program->ops[cpu->first + nr];
+	const u32 width = program->stamps ? 3 : 1;
+	const u64 *words = cpu->record->word;
+	bool failed = words[(cpu->end - cpu->first) * width + nr / 64] >> nr % 64 & 1;
+
+	trace_msr_safe_write(cpu->cpu, op->msr, program->values[cpu->first + nr], op->mask,
+			     failed ? (int)words[nr * width + width / 2] : 0);
+}
+
+/**
+ * msr_program_trace() - report the writes that the last run has executed
+ * @program:	the program
+ *
+ * Those before a signal or a cut as well. Context: may sleep.
+ */
+void msr_program_trace(const struct msr_program *program)
+{
+	u32 i, nr;
+
+	if (!program->writes || program->locked)
+		return;
+	for (i = 0; i < program->nr_cpus; i++) {
+		const struct msr_program_cpu *cpu = &program->cpus[i];
+
+		for (nr = 0; nr < cpu->next - cpu->first; nr++) {
+			msr_give_way(nr);
+			if (program->ops[cpu->first + nr].write)
+				trace_write(program, cpu, nr);
+		}
+	}
+}
+
+/* The first reads of a sample, without a look at the time */
+static __always_inline void read_first(const struct msr_program *program,
+				       struct msr_program_cpu *cpu, struct msr_record *record,
+				       u32 count, const bool stamps)
+{
+	const struct msr_program_op *op = program->ops + cpu->first;
+	const u32 width = stamps ? 3 : 1;
+	u64 *words = record->word;
+	u64 *const end = words + count * width;
+
+	record->word[(cpu->end - cpu->first) * width] = 0;
+	do {
+		if (unlikely(execute_program_op(program, op, words, stamps, false)))
+			note_failure(cpu, (words - record->word) / width, width);
+		words += width;
+		op++;
+	} while (words < end);
+}
+
+/* The others, while there is time. Those that are left then say so. */
+static noinline void read_others(const struct msr_program *program, struct msr_program_cpu *cpu,
+				 u32 nr, u32 start)
+{
+	const u32 count = cpu->end - cpu->first;
 	const u32 width = program->stamps ? 3 : 1;
 
-	for (; nr < cpu->end - cpu->first; nr++) {
+	for (; nr < count && msr_visit_time_left(start); nr++) {
+		const struct msr_program_op *op = program->ops + cpu->first + nr;
+		u64 *words = &cpu->record->word[nr * width];
+
+		if (execute_program_op(program, op, words, program->stamps, false))
+			note_failure(cpu, nr, width);
+	}
+	for (; nr < count; nr++) {
 		u64 *words = &cpu->record->word[nr * width];
 
 		memset(words, 0, width * sizeof(*words));
@@ -347,29 +448,31 @@ static void leave_out(const struct msr_program *program, struct msr_program_cpu 
 
 /**
  * msr_program_sample() - execute the part of a program that is for this CPU, in one visit
- * @program:	the program, which has no writes
+ * @program:	the program, which has no writes, and at most %MSR_SAMPLE_MAX_OPS operations of a
+ * CPU
  * @cpu:	this CPU in it
  * @tsc:	the time stamp for the record
+ * @start:	the time stamp counter when the visit began
  *
  * There is a record in any case. Operations that the visit leaves out say -ETIME.
  *
  * Context: interrupts off. No other task or CPU executes the program.
  */
-void msr_program_sample(const struct msr_program *program, struct msr_program_cpu *cpu, u64 tsc)
+void msr_program_sample(const struct msr_program *program, struct msr_program_cpu *cpu, u64 tsc,
+			u64 start)
 {
-	const struct msr_program_op *first = program->ops + cpu->first;
-	const struct msr_program_op *end = program->ops + cpu->end;
-	const struct msr_program_op *op;
-	u64 start = rdtsc();
+	struct msr_record *record = begin_record(program, cpu->stream, tsc);
+	u32 count = min_t(u32, cpu->end - cpu->first, READS_AT_ONCE);
 
+	BUILD_BUG_ON(MSR_SAMPLE_MAX_OPS > 64); /* one word of bits for those that failed */
 	lockdep_assert_irqs_disabled();
-	begin_record(program, cpu, cpu->end - cpu->first, program->stamps, tsc);
+	cpu->failed = 0;
+	cpu->record = record;
 	if (!program->stamps)
-		op = execute_program_ops(program, cpu, first, end, start, false);
+		read_first(program, cpu, record, count, false);
 	else
-		op = execute_program_ops(program, cpu, first, end, start, true);
-	if (op < end)
-		leave_out(program, cpu, op - first);
-	cpu->cycles = rdtsc() - start;
-	end_record(cpu);
+		read_first(program, cpu, record, count, true);
+	if (unlikely(cpu->end - cpu->first > READS_AT_ONCE))
+		read_others(program, cpu, READS_AT_ONCE, start);
+	end_record(cpu, record, rdtsc() - start, cpu->failed);
 }

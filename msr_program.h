@@ -34,7 +34,7 @@ struct msr_record;
  * @tick:	the number of its last record, or of the last one that could not be written
  * @cycles:	how long its visits have lasted so far
  * @failed:	how many of its operations have failed so far
- * @done:	whether all of its operations have been executed
+ * @next:	the operation that is executed next, of this run
  */
 struct msr_program_cpu {
 	u32 cpu;
@@ -45,7 +45,7 @@ struct msr_program_cpu {
 	u64 tick;
 	u64 cycles;
 	u32 failed;
-	bool done;
+	u32 next;
 };
 
 /**
@@ -61,6 +61,8 @@ struct msr_program_cpu {
  * @record_size: bytes from one record to the next
  * @stamps:	whether a record has time stamps
  * @writes:	whether there is a write among @ops
+ * @single:	the only operation is a read, without time stamps
+ * @claimed:	a task runs it, or timers do: msr_program_run_single() must not
  * @locked:	writes fail, as the kernel is locked down
  */
 struct msr_program {
@@ -75,12 +77,22 @@ struct msr_program {
 	u32 record_size;
 	bool stamps;
 	bool writes;
+	bool single;
+	bool claimed;
 	bool locked;
 };
 
 int msr_program_init(struct msr_program *program);
 void msr_program_uninit(struct msr_program *program);
-long msr_program_run(struct msr_program *program, const bool *cut);
-void msr_program_sample(const struct msr_program *program, struct msr_program_cpu *cpu, u64 tsc);
+/* Return: whether nothing is left for another visit. */
+typedef bool msr_program_fn(struct msr_program_cpu *cpu, void *data);
+
+int msr_program_visit(struct msr_program *program, msr_program_fn *function, void *data,
+		      const bool *cut, bool privileged);
+long msr_program_run(struct msr_program *program, const bool *cut, bool privileged);
+long msr_program_run_single(const struct msr_program *program, const bool *cut);
+void msr_program_trace(const struct msr_program *program);
+void msr_program_sample(const struct msr_program *program, struct msr_program_cpu *cpu, u64 tsc,
+			u64 start);
 
 #endif /* MSR_PROGRAM_H */

@@ -18,7 +18,8 @@
  * @isrdmsr:	In. 0 writes the register (WRMSR), anything else reads it (RDMSR).
  * @err:	Out. 0 if the access was made, or a negative errno:
  *		-%EACCES the register is not in the allowlist; or, with the module's parameter
- *			own_cpus_only, the caller is not allowed to run on the CPU;
+ *			own_cpus_only, the caller is not allowed to run on the CPU, or root has
+ *			meanwhile taken a CPU of the batch from the caller;
  *		-%EROFS a write, and the allowlist lets no bit of it be written;
  *		-%EPERM a write, and the kernel is locked down;
  *		-%ENXIO there is no such CPU, it is offline, or the module does not serve it;
@@ -185,9 +186,7 @@ struct msr_op {
  * @ops:	In. Address of the array of &struct msr_op.
  * @slots:	In. %MSR_IOC_PREPARE: number of records of each CPU, a power of two.
  *		Otherwise it must be 0.
- * @wake:	In. %MSR_IOC_PREPARE: after how many records of one CPU poll(2) reports that
- *		the session is readable, while it samples; at most @slots. 0: never.
- *		Otherwise it must be 0.
+ * @wake:	Reserved. It must be 0.
  * @map_len:	Out. %MSR_IOC_PREPARE: bytes to map. Otherwise it must be 0.
  *
  * 40 bytes; later versions can add members at the end. Members of either structure that
@@ -247,17 +246,20 @@ struct msr_ops {
  *
  * mmap() of the descriptor, with offset 0, @map_len bytes, %PROT_READ and %MAP_SHARED, shows
  * &struct msr_ring, and the records of each CPU behind it. The mapping can never be written.
+ * System calls that take hold of its pages, as vmsplice(2), process_vm_readv(2) and O_DIRECT
+ * do, fail with EFAULT. write(2) can copy from it.
  *
- * poll(2) of the descriptor reports POLLIN once after @wake new records of one CPU, and
- * POLLHUP when a new allowlist has ended the session.
+ * The descriptor cannot be waited for: epoll_ctl(2) fails with EPERM, and poll(2) reports that
+ * it is always ready. A reader knows @period_ns and @slots, and sleeps for a part of them.
  *
  * Returns -1 if there is no session. Then errno is the first error of an operation in the
- * order of the array, as in &struct msr_op, and @err of each is set; or
- * %EBADF, %EFAULT, %E2BIG as for %MSR_IOC_OPS;
- * %EINVAL as for %MSR_IOC_OPS, or @slots is no power of two, or @wake is more than that;
- * %EMFILE the user has as many sessions as the module's parameter session_max allows, or all
- *	users together have 128, or the process has too many files open;
- * %ENOMEM no memory; or the records of the user would take more than session_max_kib;
+ * order of the array, as in &struct msr_op, and @err of each is set; or, with @err as it was,
+ * %EBADF, %EFAULT, %E2BIG, %ESTALE, %ENOTTY as for %MSR_IOC_OPS;
+ * %EINVAL as for %MSR_IOC_OPS, or @slots is no power of two, or @wake is not 0;
+ * %EMFILE the user who opened the device has as many sessions as the module's parameter
+ *	session_max allows; or all users together have 120, and root 128; or the process has too
+ *	many files open;
+ * %ENOMEM no memory; or the records of that user would take more than session_max_kib;
  * %EINTR a signal.
  */
 #define MSR_IOC_PREPARE _IO('c', 0xA4)
@@ -280,13 +282,16 @@ struct msr_run {
  *
  * Each CPU of the session writes one record. The promises of %X86_IOC_MSR_BATCH hold: the
  * order on each CPU, bounded visits, one allowlist. A CPU that is offline writes no record,
- * and its operations count as failed. One call at a time executes; others wait.
+ * and its operations count as failed. One call at a time executes; others wait. A run that has
+ * executed an operation counts for each CPU, however it ends: a CPU that has written no record
+ * counts it as offline.
  *
  * Returns the number of operations that failed: 0 if all succeeded. Or -1, with errno
  * %EFAULT the argument, or @values, cannot be read;
  * %EINVAL @size is too small, or @flags is not 0;
  * %E2BIG @size is over 4096, or a member that the module does not know is not 0;
- * %EACCES with own_cpus_only: the caller is not allowed to run on one of the CPUs;
+ * %EACCES with own_cpus_only: the caller is not allowed to run on one of the CPUs, or not any
+ *	more; some CPUs may have written a record;
  * %EBUSY the session samples;
  * %ESTALE a new allowlist has ended the session; some CPUs may have written a record;
  * %EINTR a fatal signal, likewise;
@@ -334,20 +339,27 @@ struct msr_start {
  * MSR_IOC_START - have timers execute a session; an ioctl of a session
  *
  * A timer on each CPU of the session executes the operations of that CPU at each point of a
- * grid, and writes a record. The points are those of all CPUs, or with %MSR_START_STAGGER
- * those of CPU i of n, in ascending order from 0, come i / n of the period later. A CPU that
- * is offline continues on the same grid when it returns.
+ * grid, and writes a record. All CPUs have the same points; with %MSR_START_STAGGER, those of
+ * CPU i of n, in ascending order from 0, come i / n of the period later.
  *
- * A timer stops reading after 50 microseconds. Operations that are left then fail with -%ETIME.
- * All timers of a CPU together take no more of its time than the module's parameter
- * sample_permille says. What is more is throttled.
+ * A timer makes eight reads, and then more until it has run for 50 microseconds. Operations
+ * that are left fail with -%ETIME.
+ * All timers of a CPU together take no more samples than the module's parameter sample_max_hz
+ * says, and no more of its time than sample_permille says. A timer that comes too early waits
+ * for its turn. Points that pass meanwhile are throttled.
+ *
+ * A timer ends when its CPU goes offline, and a CPU that is offline now gets none. It ends, too,
+ * when root sets one of these two parameters to 0; when the CPU is a nohz_full one, and the
+ * parameter sample_isolated is not set; and, with own_cpus_only, when the thread that called
+ * %MSR_IOC_START exits or is no longer allowed to run on the CPU. A timer that has ended stays
+ * so until the session is stopped and started again.
  *
  * Returns 0. Or -1, with errno
  * %EACCES with own_cpus_only: the caller is not allowed to run on one of the CPUs;
  * %EPERM the session was prepared by a file of msr_batch; or one of its CPUs is a nohz_full one,
- *	and the module's parameter sample_isolated is not set;
- * %EBUSY the session samples; or the rates of all sessions on one of its CPUs would be more
- *	than the module's parameter sample_max_hz together;
+ *	and the module's parameter sample_isolated is not set; or sample_max_hz or
+ *	sample_permille is 0;
+ * %EBUSY the session has been started, and not been stopped since;
  * %EINVAL @size is too small, a flag is unknown, a time is out of its range, or an operation of
  *	the session is a write;
  * %E2BIG @size is over 4096, a member that the module does not know is not 0, or the session
@@ -363,7 +375,8 @@ struct msr_start {
  * MSR_IOC_STOP - end what %MSR_IOC_START began; an ioctl of a session
  *
  * The argument must be 0. When the call returns, no timer of the session runs, and each point of
- * the grid until then is accounted for. A session that does not sample is left as it is.
+ * the grid until then is accounted for, also if a new allowlist has ended the session. A session
+ * that has not been started is left as it is.
  *
  * Returns 0. Or -1, with errno
  * %EINVAL the argument is not 0;
@@ -378,14 +391,23 @@ struct msr_start {
 /** MSR_RING_REVOKED - &struct msr_ring.state: a new allowlist has ended the session */
 #define MSR_RING_REVOKED 1
 
-/** MSR_RING_SAMPLING - &struct msr_ring.state: timers execute the session */
+/** MSR_RING_SAMPLING - &struct msr_ring.state: the session has been started */
 #define MSR_RING_SAMPLING 2
+
+/** MSR_STREAM_IDLE - &struct msr_stream.state: the session has not been started */
+#define MSR_STREAM_IDLE 0
+
+/** MSR_STREAM_SAMPLING - &struct msr_stream.state: the timer of the CPU runs */
+#define MSR_STREAM_SAMPLING 1
+
+/** MSR_STREAM_ENDED - &struct msr_stream.state: the timer has ended before %MSR_IOC_STOP */
+#define MSR_STREAM_ENDED 2
 
 /**
  * struct msr_ring - the first page of a session's mapping
  * @size:	size of this structure
  * @state:	%MSR_RING_READY, %MSR_RING_SAMPLING or %MSR_RING_REVOKED
- * @reason:	0
+ * @reason:	Reserved; 0
  * @cpus:	number of CPUs
  * @slots:	number of records of each CPU
  * @record_size: bytes from one record of a CPU to the next
@@ -399,7 +421,12 @@ struct msr_start {
  * @first_ns:	the first point of the grid of the last %MSR_IOC_START
  * @stop_ns:	when that sampling ended; 0 while it lasts. The points of the grid were
  *		(@stop_ns - @first_ns) / @period_ns + 1, none if @stop_ns is less than
- *		@first_ns.
+ *		@first_ns. With %MSR_START_STAGGER the @first_ns of a CPU is later by its part of
+ *		the period.
+ * @hold_ns:	that of the last %MSR_IOC_START
+ *
+ * 88 bytes; later versions can add members at the end. Times are those of the host, also in a
+ * time namespace.
  */
 struct msr_ring {
 	__u32 size;
@@ -415,26 +442,30 @@ struct msr_ring {
 	__u64 stride;
 	__u64 first_ns;
 	__u64 stop_ns;
+	__u64 hold_ns;
 };
 
 /**
  * struct msr_stream - what the records of one CPU begin with
  * @cpu:	number of the CPU
  * @ops:	number of its operations
- * @state:	0
+ * @state:	%MSR_STREAM_IDLE, %MSR_STREAM_SAMPLING or %MSR_STREAM_ENDED. The
+ *		state changes only at the time when the timer would have run next.
  * @pad:	0
  * @head:	how many records the CPU has written. Record n, from 0, is in slot
  *		n modulo &struct msr_ring.slots, until record n + slots overwrites it.
  * @late:	how many points have no record, because the timer ran only after the next one
- * @throttled:	how many, because timers had taken their share of the CPU
- * @offline:	how many, and how many runs, because the CPU was offline
- * @late_max_ns: the longest time from a point to its timer, in nanoseconds
+ * @throttled:	how many, because they passed while the timer waited for its turn: the timers
+ *		of the CPU had taken their samples, or their share of its time
+ * @offline:	how many, because the timer had ended or the CPU was offline; and how many runs,
+ *		because the CPU was offline, or the run ended before its turn
+ * @late_max_ns: the longest time from when the timer was to run until it ran, in nanoseconds
  * @cycles_max:	the largest @cycles of its records
  *
  * @head, @late, @throttled and @offline together are the number of runs that have ended and of
  * points that the timer has passed. When sampling has ended, they are those of the whole grid.
- * On change there is no grid. @late does not count then, and @throttled is the number of reads
- * that were not made.
+ * On change there is no grid. @late and @offline do not count then, and @throttled is the
+ * number of reads that were not made at their time.
  *
  * The first record follows. Load @head with acquire semantics before records are read.
  */

@@ -5,13 +5,14 @@
  * A session is an anonymous inode that is open for reading alone, so that the memory manager
  * itself refuses every way to write to its mapping. The CPUs write their values into that
  * mapping, and nothing is copied. A session ends with the last reference to its file; mappings
- * hold one, too. A new allowlist that does not allow all of it cuts it: see msr_policy.c.
+ * hold one, too. Until then its accesses are a grant, which a new allowlist can cut: see
+ * msr_grant.c.
  */
 
 #include <linux/anon_inodes.h>
+#include <linux/atomic.h>
 #include <linux/build_bug.h>
 #include <linux/cred.h>
-#include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
@@ -19,19 +20,18 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
-#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
-#include <linux/vmalloc.h>
+#include <linux/user_namespace.h>
 #include <asm/tsc.h>
 
 #include "msr_access.h"
 #include "msr_compat.h"
 #include "msr_exec.h"
+#include "msr_grant.h"
 #include "msr_mem.h"
 #include "msr_ops.h"
 #include "msr_policy.h"
@@ -40,55 +40,12 @@
 #include "msr_sample.h"
 #include "msr_session.h"
 
-static_assert(MSR_IOC_PREPARE == 0x63a4);
-static_assert(MSR_IOC_RUN == 0x63a5);
-static_assert(MSR_IOC_START == 0x63a6);
-static_assert(MSR_IOC_STOP == 0x63a7);
 static_assert(sizeof(struct msr_run) == 16);
-static_assert(offsetof(struct msr_run, size) == 0);
-static_assert(offsetof(struct msr_run, flags) == 4);
-static_assert(offsetof(struct msr_run, values) == 8);
 static_assert(sizeof(struct msr_start) == 32);
-static_assert(offsetof(struct msr_start, size) == 0);
-static_assert(offsetof(struct msr_start, flags) == 4);
-static_assert(offsetof(struct msr_start, first_ns) == 8);
-static_assert(offsetof(struct msr_start, period_ns) == 16);
-static_assert(offsetof(struct msr_start, hold_ns) == 24);
-static_assert(sizeof(struct msr_ring) == 80);
-static_assert(offsetof(struct msr_ring, size) == 0);
-static_assert(offsetof(struct msr_ring, state) == 4);
-static_assert(offsetof(struct msr_ring, reason) == 8);
-static_assert(offsetof(struct msr_ring, cpus) == 12);
-static_assert(offsetof(struct msr_ring, slots) == 16);
-static_assert(offsetof(struct msr_ring, record_size) == 20);
-static_assert(offsetof(struct msr_ring, tsc_khz) == 24);
-static_assert(offsetof(struct msr_ring, start_ns) == 32);
-static_assert(offsetof(struct msr_ring, start_tsc) == 40);
-static_assert(offsetof(struct msr_ring, period_ns) == 48);
-static_assert(offsetof(struct msr_ring, stride) == 56);
-static_assert(offsetof(struct msr_ring, first_ns) == 64);
-static_assert(offsetof(struct msr_ring, stop_ns) == 72);
+static_assert(sizeof(struct msr_ring) == 88);
 static_assert(sizeof(struct msr_stream) == 64);
-static_assert(offsetof(struct msr_stream, cpu) == 0);
-static_assert(offsetof(struct msr_stream, ops) == 4);
-static_assert(offsetof(struct msr_stream, state) == 8);
-static_assert(offsetof(struct msr_stream, pad) == 12);
-static_assert(offsetof(struct msr_stream, head) == 16);
-static_assert(offsetof(struct msr_stream, late) == 24);
-static_assert(offsetof(struct msr_stream, throttled) == 32);
-static_assert(offsetof(struct msr_stream, offline) == 40);
-static_assert(offsetof(struct msr_stream, late_max_ns) == 48);
-static_assert(offsetof(struct msr_stream, cycles_max) == 56);
 static_assert(sizeof(struct msr_record) == 24);
-static_assert(offsetof(struct msr_record, tick) == 0);
-static_assert(offsetof(struct msr_record, tsc) == 8);
-static_assert(offsetof(struct msr_record, cycles) == 16);
-static_assert(offsetof(struct msr_record, failed) == 20);
-static_assert(offsetof(struct msr_record, word) == 24);
 static_assert(PAGE_SIZE == 4096);
-
-/* The most sessions of all users together */
-#define SESSIONS_MAX 128
 
 static unsigned int session_max = 16;
 module_param(session_max, uint, 0644);
@@ -99,76 +56,55 @@ module_param(session_max_kib, uint, 0644);
 MODULE_PARM_DESC(session_max_kib, "The most memory of a user's records, in KiB (default: 65536)");
 
 struct msr_session {
-	struct msr_standing standing;
+	struct msr_grant grant;
 	struct msr_program program;
 	struct msr_sampling sampling;
-	struct mutex run_lock; /* held while the program is executed, or timers start or stop */
-	struct list_head node; /* in sessions */
-	kuid_t owner;
-	u64 bytes; /* of @ring */
+	struct mutex lock; /* held to run the program, but for one read, and to start and stop */
+	unsigned long opened; /* of the file that prepared it */
 	struct msr_mem ring;
 	struct msr_mem mem; /* what the following are in */
 	u64 *prepared; /* values to write, by place in the program */
 	u64 *given; /* the same, of the last run that gave any */
 	u32 *order; /* places of the writes, in the order of the caller's array */
 	u32 nr_writes;
-	u64 runs;
+	atomic64_t runs;
 };
 
-static DEFINE_SPINLOCK(sessions_lock);
-static LIST_HEAD(sessions);
-
-/* Counts the session, if its owner may have another one and so much more memory. */
-static int count_session(struct msr_session *session)
+/*
+ * The user for whom sessions count: who opened the device. In a user namespace that user can have
+ * many IDs, so it is the owner of the outermost one, or for one of root's, its user 0.
+ */
+static kuid_t owner_of(const struct cred *opener)
 {
-	const struct msr_session *other;
-	u64 bytes = session->bytes;
-	unsigned int all = 0, own = 0;
-	int err = 0;
+	struct user_namespace *ns;
+	kuid_t owner = opener->uid;
 
-	spin_lock(&sessions_lock);
-	list_for_each_entry(other, &sessions, node) {
-		all++;
-		if (!uid_eq(other->owner, session->owner))
-			continue;
-		own++;
-		bytes += other->bytes;
+	for (ns = opener->user_ns; ns != &init_user_ns; ns = ns->parent) {
+		kuid_t whose = ns->owner;
+
+		if (uid_eq(whose, GLOBAL_ROOT_UID))
+			whose = make_kuid(ns, 0);
+		if (uid_valid(whose) && !uid_eq(whose, GLOBAL_ROOT_UID))
+			owner = whose;
 	}
-	if (all >= SESSIONS_MAX || own >= READ_ONCE(session_max))
-		err = -EMFILE;
-	else if (bytes > (u64)READ_ONCE(session_max_kib) << 10)
-		err = -ENOMEM;
-	else
-		list_add_tail(&session->node, &sessions);
-	spin_unlock(&sessions_lock);
-	return err;
+	return owner;
 }
 
-static void free_session(struct msr_standing *standing)
+/* It is counted. What it takes is counted until it is free. */
+static void free_session(struct msr_session *session)
 {
-	struct msr_session *session = container_of(standing, struct msr_session, standing);
-
-	spin_lock(&sessions_lock);
-	list_del(&session->node);
-	spin_unlock(&sessions_lock);
+	msr_grant_leave(&session->grant);
 	msr_sampling_uninit(&session->sampling);
 	msr_program_uninit(&session->program);
 	msr_mem_free(&session->ring);
 	msr_mem_free(&session->mem);
+	msr_grant_uncount(&session->grant);
 	kfree(session);
-}
-
-static void end_session(struct msr_standing *standing)
-{
-	msr_sampling_ended(&container_of(standing, struct msr_session, standing)->sampling);
 }
 
 static int session_release(struct inode *inode, struct file *file)
 {
-	struct msr_session *session = file->private_data;
-
-	msr_sampling_ended(&session->sampling);
-	msr_policy_leave(&session->standing);
+	free_session(file->private_data);
 	return 0;
 }
 
@@ -177,11 +113,11 @@ static int session_mmap(struct file *file, struct vm_area_struct *vma)
 	struct msr_session *session = file->private_data;
 
 	if (vma->vm_pgoff || !(vma->vm_flags & VM_MAYSHARE) ||
-	    vma->vm_end - vma->vm_start != session->bytes)
+	    vma->vm_end - vma->vm_start != session->grant.bytes)
 		return -EINVAL;
 	if (vma->vm_flags & (VM_WRITE | VM_MAYWRITE))
 		return -EACCES;
-	return remap_vmalloc_range(vma, session->ring.addr, 0);
+	return msr_mem_map(&session->ring, vma);
 }
 
 static int copy_values(struct msr_session *session, u64 values)
@@ -190,15 +126,15 @@ static int copy_values(struct msr_session *session, u64 values)
 	u32 i;
 
 	for (i = 0; i < session->nr_writes; i++) {
-		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
-			cond_resched();
+		msr_give_way(i);
 		if (get_user(session->given[session->order[i]], &uvalues[i]))
 			return -EFAULT;
 	}
 	return 0;
 }
 
-static long run_session(struct msr_session *session, u64 values)
+/* The lock is held. */
+static long run_locked(struct msr_session *session, u64 values)
 {
 	int err;
 
@@ -211,73 +147,84 @@ static long run_session(struct msr_session *session, u64 values)
 			return err;
 		session->program.values = session->given;
 	}
-	if (READ_ONCE(session->standing.cut))
+	if (READ_ONCE(session->grant.cut))
 		return -ESTALE;
-	WRITE_ONCE(session->runs, session->runs + 1);
-	return msr_access_program(&session->program, &session->standing.cut);
+	atomic64_inc(&session->runs);
+	return msr_access_program(&session->program, &session->grant.cut, session->opened);
 }
 
-static int copy_run(struct msr_run *run, const struct msr_run __user *urun)
+static noinline long run_session(struct msr_session *session, u64 values)
 {
-	if (!user_read_access_begin(urun, sizeof(*urun)))
+	long result;
+
+	if (mutex_lock_killable(&session->lock))
+		return -EINTR;
+	result = run_locked(session, values);
+	mutex_unlock(&session->lock);
+	return result;
+}
+
+/* The argument has another size than this module knows. */
+static noinline long run_of_other_size(struct msr_session *session, const void __user *arg)
+{
+	struct msr_run run;
+	int err;
+
+	err = msr_ops_copy_struct(&run, sizeof(run), arg);
+	if (err)
+		return err;
+	return run.flags ? -EINVAL : run_session(session, run.values);
+}
+
+static __always_inline long ioctl_run(struct msr_session *session, const struct msr_run __user *run)
+{
+	u32 size, flags;
+	long result;
+	u64 values;
+
+	if (!user_read_access_begin(run, sizeof(*run)))
 		return -EFAULT;
-	unsafe_get_user(run->size, &urun->size, fault);
-	unsafe_get_user(run->flags, &urun->flags, fault);
-	unsafe_get_user(run->values, &urun->values, fault);
+	unsafe_get_user(size, &run->size, fault);
+	unsafe_get_user(flags, &run->flags, fault);
+	unsafe_get_user(values, &run->values, fault);
 	user_read_access_end();
 
-	if (run->size != sizeof(*run))
-		return msr_ops_copy_struct(run, sizeof(*run), urun);
-	return 0;
+	if (unlikely(size != sizeof(*run)))
+		return run_of_other_size(session, run);
+	if (flags)
+		return -EINVAL;
+	if (!session->program.single || values)
+		return run_session(session, values);
+	result = msr_access_single(&session->program, &session->grant.cut);
+	if (unlikely(result < 0))
+		return run_session(session, 0);
+	atomic64_inc(&session->runs);
+	return result;
 
 fault:
 	user_read_access_end();
 	return -EFAULT;
 }
 
-static long ioctl_run(struct msr_session *session, void __user *arg)
-{
-	struct msr_run run;
-	long result;
-
-	result = copy_run(&run, arg);
-	if (result)
-		return result;
-	if (run.flags)
-		return -EINVAL;
-	if (mutex_lock_killable(&session->run_lock))
-		return -EINTR;
-	result = run_session(session, run.values);
-	mutex_unlock(&session->run_lock);
-	return result;
-}
-
-static noinline int ioctl_start(struct msr_session *session, void __user *arg)
+static noinline int ioctl_sampling(struct msr_session *session, unsigned int cmd, unsigned long arg)
 {
 	struct msr_start start;
 	int err;
 
-	err = msr_ops_copy_struct(&start, sizeof(start), arg);
+	if (cmd == MSR_IOC_START)
+		err = msr_ops_copy_struct(&start, sizeof(start), (void __user *)arg);
+	else
+		err = arg ? -EINVAL : 0;
 	if (err)
 		return err;
-	if (mutex_lock_killable(&session->run_lock))
+	if (mutex_lock_killable(&session->lock))
 		return -EINTR;
-	err = msr_access_owns(&session->program) ? msr_sampling_start(&session->sampling, &start) :
-						   -EACCES;
-	mutex_unlock(&session->run_lock);
-	return err;
-}
-
-static noinline int ioctl_stop(struct msr_session *session, unsigned long arg)
-{
-	int err;
-
-	if (arg)
-		return -EINVAL;
-	if (mutex_lock_killable(&session->run_lock))
-		return -EINTR;
-	err = msr_sampling_stop(&session->sampling);
-	mutex_unlock(&session->run_lock);
+	if (cmd == MSR_IOC_START)
+		err = msr_sampling_start(&session->sampling, &start,
+					 msr_policy_is_privileged(session->opened));
+	else
+		msr_sampling_stop(&session->sampling);
+	mutex_unlock(&session->lock);
 	return err;
 }
 
@@ -286,22 +233,15 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	struct msr_session *session = file->private_data;
 
 	if (likely(cmd == MSR_IOC_RUN))
-		return ioctl_run(session, (void __user *)arg);
-	if (cmd == MSR_IOC_START)
-		return ioctl_start(session, (void __user *)arg);
-	return cmd == MSR_IOC_STOP ? ioctl_stop(session, arg) : -ENOTTY;
-}
-
-static __poll_t session_poll(struct file *file, poll_table *table)
-{
-	struct msr_session *session = file->private_data;
-
-	return msr_sampling_poll(&session->sampling, file, table);
+		return ioctl_run(session, (struct msr_run __user *)arg);
+	if (cmd == MSR_IOC_START || cmd == MSR_IOC_STOP)
+		return ioctl_sampling(session, cmd, arg);
+	return -ENOTTY;
 }
 
 static const char *state_name(const struct msr_session *session)
 {
-	if (READ_ONCE(session->standing.cut))
+	if (READ_ONCE(session->grant.cut))
 		return "revoked";
 	return msr_sampling_on(&session->sampling) ? "sampling" : "ready";
 }
@@ -321,19 +261,20 @@ static void session_show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	const struct msr_session *session = file->private_data;
 	const struct msr_program *program = &session->program;
+	const struct msr_grant *grant = &session->grant;
 	const struct msr_ring *ring = session->ring.addr;
 
-	seq_printf(seq, "msr-owner:\t%u\n", from_kuid_munged(seq_user_ns(seq), session->owner));
-	if (session->standing.list)
-		seq_printf(seq, "msr-list:\tgroup %u\n", msr_policy_gid(session->standing.list));
+	seq_printf(seq, "msr-owner:\t%u\n", from_kuid_munged(seq_user_ns(seq), grant->owner));
+	if (grant->list)
+		seq_printf(seq, "msr-list:\tgroup %u\n", msr_policy_gid(grant->list));
 	else
 		seq_puts(seq, "msr-list:\tdefault\n");
 	seq_printf(seq, "msr-state:\t%s\n", state_name(session));
 	seq_printf(seq, "msr-cpus:\t%u\n", program->nr_cpus);
 	seq_printf(seq, "msr-operations:\t%u\n", program->count);
 	seq_printf(seq, "msr-slots:\t%u\n", program->slots);
-	seq_printf(seq, "msr-memory:\t%llu KiB\n", session->bytes >> 10);
-	seq_printf(seq, "msr-runs:\t%llu\n", READ_ONCE(session->runs));
+	seq_printf(seq, "msr-memory:\t%llu KiB\n", grant->bytes >> 10);
+	seq_printf(seq, "msr-runs:\t%llu\n", (u64)atomic64_read(&session->runs));
 	seq_printf(seq, "msr-period:\t%llu ns\n", READ_ONCE(ring->period_ns));
 	seq_printf(seq, "msr-records:\t%llu\n", sum(program, offsetof(struct msr_stream, head)));
 	seq_printf(seq, "msr-late:\t%llu\n", sum(program, offsetof(struct msr_stream, late)));
@@ -346,7 +287,6 @@ static void session_show_fdinfo(struct seq_file *seq, struct file *file)
 static const struct file_operations session_fops = {
 	.owner = THIS_MODULE,
 	.mmap = session_mmap,
-	.poll = session_poll,
 	.show_fdinfo = session_show_fdinfo,
 	.unlocked_ioctl = session_ioctl,
 	.release = session_release,
@@ -354,6 +294,8 @@ static const struct file_operations session_fops = {
 
 /* What preparing takes, and what is not needed any more when the session is there */
 struct preparation {
+	unsigned long opened;
+	const struct cred *opener;
 	struct msr_ops head;
 	struct msr_ops_array array;
 	struct msr_batch_op *trial;
@@ -367,7 +309,7 @@ struct preparation {
  * Each register is read once, also those that are to be written. Return: 0; the first error of
  * an operation, and each says its own in @trial; or another error, with @ops unchanged.
  */
-static int try_ops(struct preparation *prep, unsigned long opened, bool *tried)
+static int try_ops(struct preparation *prep, bool *tried)
 {
 	const struct msr_ops_array *array = &prep->array;
 	bool locked = security_locked_down(LOCKDOWN_MSR);
@@ -379,7 +321,7 @@ static int try_ops(struct preparation *prep, unsigned long opened, bool *tried)
 		prep->trial[i] = array->ops[i];
 		prep->trial[i].isrdmsr = 1;
 	}
-	err = msr_access_extended(prep->trial, array->ext, array->count, opened);
+	err = msr_access_extended(prep->trial, array->ext, array->count, NULL, prep->opened);
 	if (err < 0)
 		return err;
 	*tried = true;
@@ -404,8 +346,7 @@ static int copy_errs_out(const struct preparation *prep)
 	for (i = 0; i < prep->array.count; i++) {
 		struct msr_op __user *uop = msr_ops_user(&prep->array, i);
 
-		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
-			cond_resched();
+		msr_give_way(i);
 		if (put_user(prep->trial[i].err, &uop->err) ||
 		    put_user(prep->trial[i].wmask, &uop->wmask))
 			return -EFAULT;
@@ -449,8 +390,7 @@ static void compile(struct preparation *prep)
 		const struct msr_batch_op *op = &prep->array.ops[i];
 		u32 at = prep->first[cpu_of(op)]++;
 
-		if (i % MSR_CHUNK_OPS == MSR_CHUNK_OPS - 1)
-			cond_resched();
+		msr_give_way(i);
 		ops[at] = (struct msr_program_op){
 			.msr = op->msr,
 			.write = !op->isrdmsr,
@@ -461,6 +401,8 @@ static void compile(struct preparation *prep)
 			session->order[session->nr_writes++] = at;
 	}
 	session->program.writes = session->nr_writes;
+	session->program.single = prep->array.count == 1 && !session->nr_writes &&
+				  !session->program.stamps;
 	/* Each is now where the next CPU begins. */
 	for (i = nr_cpu_ids; i; i--)
 		prep->first[i] = prep->first[i - 1];
@@ -499,44 +441,30 @@ static void lay_out_ring(struct preparation *prep, u64 stride)
 	}
 }
 
-static int make_session(struct preparation *prep)
+/* How large the rings are; @stride: from that of one CPU to the next */
+static int size_ring(struct preparation *prep, u64 *stride)
 {
-	struct msr_session *session;
-	struct msr_program *program;
-	u32 count = prep->array.count;
+	struct msr_program *program = &prep->session->program;
 	u32 most, words;
-	u64 stride;
-	int err;
 
-	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
-	if (!session)
-		return -ENOMEM;
-	prep->session = session;
-	program = &session->program;
-	INIT_LIST_HEAD(&session->standing.node);
-	INIT_LIST_HEAD(&session->node);
-	kref_init(&session->standing.ref);
-	session->standing.free = free_session;
-	session->standing.ended = end_session;
-	session->standing.count = count;
-	session->standing.revoked = MSR_RING_REVOKED;
-	mutex_init(&session->run_lock);
-	session->owner = current_uid();
-	msr_sampling_init(&session->sampling, program, &session->standing.cut);
-
-	program->count = count;
 	program->nr_cpus = count_cpus(prep, &most);
 	program->slots = prep->head.slots;
 	program->stamps = prep->head.flags & MSR_PREPARE_STAMPS;
 	words = most * (program->stamps ? 3 : 1) + DIV_ROUND_UP(most, 64);
 	program->record_size = sizeof(struct msr_record) + words * sizeof(u64);
-	stride = PAGE_ALIGN(sizeof(struct msr_stream) + (u64)program->slots * program->record_size);
-	if (stride > (u64)U32_MAX << 10)
+	*stride =
+		PAGE_ALIGN(sizeof(struct msr_stream) + (u64)program->slots * program->record_size);
+	if (*stride > (u64)U32_MAX << 10)
 		return -ENOMEM;
-	session->bytes = PAGE_SIZE + program->nr_cpus * stride;
-	err = count_session(session);
-	if (err)
-		return err;
+	prep->session->grant.bytes = PAGE_SIZE + program->nr_cpus * *stride;
+	return 0;
+}
+
+static int alloc_program(struct msr_session *session)
+{
+	struct msr_program *program = &session->program;
+	const u32 count = program->count;
+	int err;
 
 	err = msr_mem_alloc(&session->mem,
 			    count * (sizeof(*program->ops) + 2 * sizeof(u64) + sizeof(u32)) +
@@ -544,46 +472,90 @@ static int make_session(struct preparation *prep)
 	if (err)
 		return err;
 	program->ops = session->mem.addr;
-	session->standing.ops = program->ops;
 	session->prepared = (u64 *)(program->ops + count);
 	session->given = session->prepared + count;
 	program->cpus = (struct msr_program_cpu *)(session->given + count);
 	session->order = (u32 *)(program->cpus + program->nr_cpus);
 	memset(program->cpus, 0, program->nr_cpus * sizeof(*program->cpus));
+	return 0;
+}
 
-	err = msr_mem_alloc_mappable(&session->ring, session->bytes);
+/* It is counted, and fits. */
+static int fill_session(struct preparation *prep, u64 stride)
+{
+	struct msr_session *session = prep->session;
+	struct msr_program *program = &session->program;
+	struct msr_grant *grant = &session->grant;
+	struct msr_ring *ring;
+	int err;
+
+	err = alloc_program(session) ?: msr_mem_alloc_mappable(&session->ring, grant->bytes);
 	if (err)
 		return err;
-	session->standing.state = &((struct msr_ring *)session->ring.addr)->state;
-	session->sampling.ring = session->ring.addr;
 	compile(prep);
 	lay_out_ring(prep, stride);
+	ring = session->ring.addr;
+	grant->ops = program->ops;
+	grant->count = program->count;
+	grant->state = &ring->state;
+	grant->revoked = MSR_RING_REVOKED;
+	session->sampling = (struct msr_sampling){
+		.program = program,
+		.ring = ring,
+		.cut = &grant->cut,
+		.nr = grant->nr,
+	};
 	err = msr_program_init(program);
 	if (!err && prep->may_sample)
-		err = msr_sampling_permit(&session->sampling, prep->head.wake);
+		err = msr_sampling_permit(&session->sampling);
 	return err;
 }
 
+static int make_session(struct preparation *prep)
+{
+	struct msr_session *session;
+	u64 stride;
+	int err;
+
+	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	if (!session)
+		return -ENOMEM;
+	prep->session = session;
+	mutex_init(&session->lock);
+	session->opened = prep->opened;
+	session->grant.owner = owner_of(prep->opener);
+	session->grant.of_root = uid_eq(prep->opener->fsuid, GLOBAL_ROOT_UID);
+	session->grant.list = msr_policy_list_of(prep->opened);
+	session->program.count = prep->array.count;
+	err = size_ring(prep, &stride) ?:
+					 msr_grant_count(&session->grant, READ_ONCE(session_max),
+							 (u64)READ_ONCE(session_max_kib) << 10);
+	if (err) {
+		prep->session = NULL;
+		kfree(session);
+		return err;
+	}
+	return fill_session(prep, stride);
+}
+
 /* Checks, and joins if the list in force is still the one that it was checked against. */
-static int try_and_join(struct preparation *prep, unsigned long opened)
+static int try_and_join(struct preparation *prep)
 {
 	bool tried = false;
 	int err;
 
 	for (;;) {
-		unsigned int list = msr_policy_list_of(opened);
-		unsigned long generation = msr_policy_generation(list);
+		unsigned long generation = msr_policy_generation();
 
-		err = try_ops(prep, opened, &tried);
+		err = try_ops(prep, &tried);
 		if (!err && prep->session)
 			compile(prep); /* for the masks of another list */
 		else if (!err)
 			err = make_session(prep);
 		if (err)
 			break;
-		prep->session->standing.list = list;
-		prep->session->standing.generation = generation;
-		if (msr_policy_join(&prep->session->standing))
+		prep->session->grant.generation = generation;
+		if (msr_policy_join(&prep->session->grant))
 			break;
 		if (signal_pending(current))
 			return -EINTR;
@@ -593,7 +565,7 @@ static int try_and_join(struct preparation *prep, unsigned long opened)
 
 static int open_session(struct preparation *prep, struct msr_ops __user *uhead)
 {
-	if (put_user(prep->session->bytes, &uhead->map_len))
+	if (put_user(prep->session->grant.bytes, &uhead->map_len))
 		return -EFAULT;
 	return anon_inode_getfd("[msr_session]", &session_fops, prep->session,
 				O_RDONLY | O_CLOEXEC);
@@ -622,32 +594,34 @@ static int alloc_preparation(struct preparation *prep)
 /**
  * msr_session_prepare() - serve %MSR_IOC_PREPARE
  * @arg:	a struct msr_ops of the caller's
- * @opened:	what msr_access_opened() returned when the caller's file was opened
+ * @opened:	what msr_access_opened() set when the caller's file was opened
+ * @opener:	who opened it
  * @may_sample:	whether timers may execute the session
  *
  * Context: may sleep. Return: what ioctl(2) returns; see msr_safe.h.
  */
-long msr_session_prepare(void __user *arg, unsigned long opened, bool may_sample)
+long msr_session_prepare(void __user *arg, unsigned long opened, const struct cred *opener,
+			 bool may_sample)
 {
-	struct preparation prep = { .may_sample = may_sample };
+	struct preparation prep = { .opened = opened, .opener = opener, .may_sample = may_sample };
 	int err;
 
 	err = msr_ops_copy_head(&prep.head, arg);
 	if (err)
 		return err;
 	if (prep.head.flags & ~MSR_PREPARE_STAMPS || !is_power_of_2(prep.head.slots) ||
-	    prep.head.wake > prep.head.slots)
+	    prep.head.wake)
 		return -EINVAL;
 	err = alloc_preparation(&prep);
 	if (err)
 		return err;
 	err = msr_ops_copy_in(&prep.array, MSR_OP_WRITE);
 	if (!err)
-		err = try_and_join(&prep, opened);
+		err = try_and_join(&prep);
 	if (!err)
 		err = open_session(&prep, arg);
 	if (err < 0 && prep.session)
-		msr_policy_leave(&prep.session->standing);
+		free_session(prep.session);
 	msr_mem_free(&prep.mem);
 	return err;
 }

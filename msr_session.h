@@ -7,6 +7,9 @@
 
 #include <linux/compiler.h>
 
-long msr_session_prepare(void __user *arg, unsigned long opened, bool may_sample);
+struct cred;
+
+long msr_session_prepare(void __user *arg, unsigned long opened, const struct cred *opener,
+			 bool may_sample);
 
 #endif /* MSR_SESSION_H */

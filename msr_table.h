@@ -31,8 +31,6 @@ struct msr_index {
  * struct msr_table - the entries in the order given, and an index of them
  * @ref:	who holds it; freed by msr_table_put() of the last
  * @count:	number of @entries
- * @cut:	set when the list is no longer in force and nothing is to be executed
- *		any more that was checked against it
  * @generation:	how many lists there had been when it came into force
  * @index:	where to look an address up
  * @entries:	the entries
@@ -41,7 +39,6 @@ struct msr_table {
 	struct kref ref;
 	unsigned int count;
 	unsigned long generation;
-	bool cut;
 	struct msr_index index;
 	struct msr_allowlist_entry entries[];
 };

@@ -23,16 +23,18 @@
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/lockdep.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/smp.h>
 #include <asm/tsc.h>
 
 #include "msr_compat.h"
+#include "msr_confine.h"
 #include "msr_visit.h"
 
 /* The longest time that a visit keeps a CPU from anything else, without its last operation */
@@ -43,14 +45,6 @@
 
 /* How often to look whether a visit has ended, before sleeping: about the time of one */
 #define VISIT_SPINS 1024
-
-static char *cpus;
-module_param(cpus, charp, 0444);
-MODULE_PARM_DESC(cpus, "CPUs to serve, as in 0-3,8 (default: all)");
-
-/* Those of the parameter, and whether there is one */
-static struct cpumask served;
-DEFINE_STATIC_KEY_FALSE(msr_visit_limited);
 
 u32 msr_visit_cycles __ro_after_init;
 
@@ -64,12 +58,6 @@ enum msr_claim {
 };
 
 static DEFINE_PER_CPU(atomic_t, claims);
-
-/** msr_visit_is_served() - whether the parameter has a CPU. @cpu: one that exists. */
-bool msr_visit_is_served(unsigned int cpu)
-{
-	return cpumask_test_cpu(cpu, &served);
-}
 
 /* The CPU stays online while preemption is off, and its visit is on its way before that ends. */
 static bool claim(u32 cpu, unsigned int *spins)
@@ -150,7 +138,7 @@ static unsigned int claim_others(struct msr_visits *visits, struct cpumask *cpus
 
 		if (queue->head >= visits->end)
 			continue;
-		if (!cpu_online(queue->cpu) || !msr_visit_serves(queue->cpu)) {
+		if (!cpu_online(queue->cpu) || !msr_confine_serves(queue->cpu)) {
 			queue->head = visits->end;
 			visits->failed = true;
 		} else if (queue->cpu == smp_processor_id()) {
@@ -209,22 +197,59 @@ static void visit_here(struct msr_visits *visits)
 	preempt_enable();
 }
 
+/*
+ * Whether the caller may reach all CPUs with something in their queue. One that is offline may no
+ * longer be in the caller's mask, so its queue is emptied first.
+ */
+static noinline bool may_visit(struct msr_visits *visits)
+{
+	bool all = true;
+	u32 i;
+
+	for (i = 0; i <= visits->queue_mask; i++) {
+		struct msr_queue *queue = &visits->queues[i];
+
+		if (queue->head >= visits->end)
+			continue;
+		if (!cpu_online(queue->cpu)) {
+			queue->head = visits->end;
+			visits->failed = true;
+		} else if (!msr_confine_reaches(current, queue->cpu)) {
+			all = false;
+		}
+	}
+	return all || msr_confine_exempts(visits->privileged);
+}
+
 /**
- * msr_visit_all() - visit all CPUs with something in their queue and no other visitor, at once
+ * msr_visit_round() - visit all CPUs with something in their queue and no other visitor, at once
  * @visits:	the visits; the queues of CPUs that are offline are emptied
  *
  * Context: may sleep; preemption and interrupts on. A CPU that does not answer delays the
  * caller.
+ *
+ * Return: 0; or no CPU has been visited, and it is -ESTALE after a cut, -EINTR for a fatal signal,
+ * or -EACCES if the caller may not, or no longer, reach one of the CPUs.
  */
-void msr_visit_all(struct msr_visits *visits)
+int msr_visit_round(struct msr_visits *visits)
 {
-	unsigned int count = visit_others(visits);
+	unsigned int count;
 
+	if (READ_ONCE(*visits->cut))
+		return -ESTALE;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (static_branch_unlikely(&msr_confined) && !may_visit(visits))
+		return -EACCES;
+
+	count = visit_others(visits);
 	if (visits->here)
 		visit_here(visits);
 	if (count)
 		wait_for_visits(visits);
 	back_off(&visits->contended);
+	cond_resched();
+	return 0;
 }
 
 static DEFINE_MUTEX(barrier_lock);
@@ -261,7 +286,7 @@ void msr_visit_barrier(void)
 		call_single_data_t *csd = per_cpu_ptr(&barrier_csd, cpu);
 
 		csd->func = end_barrier;
-		if (msr_visit_serves(cpu))
+		if (msr_confine_serves(cpu))
 			smp_call_function_single_async(cpu, csd);
 		else
 			end_barrier(NULL);
@@ -275,15 +300,10 @@ void msr_visit_barrier(void)
 /**
  * msr_visit_init() - get ready to visit
  *
- * Context: may sleep. Return: 0, -ENOMEM, or -EINVAL for a parameter that is no list of CPUs.
+ * Context: may sleep. Return: 0 or -ENOMEM.
  */
 int __init msr_visit_init(void)
 {
-	if (cpus) {
-		if (cpulist_parse(cpus, &served))
-			return -EINVAL;
-		static_branch_enable(&msr_visit_limited);
-	}
 	msr_visit_cycles = tsc_khz / 1000 * VISIT_US;
 	visit_cpus = __alloc_percpu(cpumask_size(), __alignof__(struct cpumask));
 	return visit_cpus ? 0 : -ENOMEM;

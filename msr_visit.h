@@ -7,8 +7,6 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
-#include <linux/cpumask.h>
-#include <linux/jump_label.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
@@ -43,6 +41,7 @@ struct msr_queue {
  * @queue_mask:	number of @queues, a power of two, less one
  * @end:	the head of a queue that is empty
  * @cut:	nothing is executed when this is set
+ * @privileged:	as for msr_confine_exempts()
  * @failed:	a CPU is offline; the owner can set it for other failures
  * @here:	the queue of the CPU that the caller is on, or was
  * @contended:	another caller wants some of the CPUs
@@ -56,6 +55,7 @@ struct msr_visits {
 	u32 queue_mask;
 	u32 end;
 	const bool *cut;
+	bool privileged;
 	bool failed;
 	bool contended;
 	struct msr_queue *here;
@@ -63,16 +63,6 @@ struct msr_visits {
 	atomic_t pending;
 	struct completion ended;
 };
-
-DECLARE_STATIC_KEY_FALSE(msr_visit_limited);
-
-bool msr_visit_is_served(unsigned int cpu);
-
-/** msr_visit_serves() - whether the module serves a CPU. @cpu: one that exists. */
-static __always_inline bool msr_visit_serves(unsigned int cpu)
-{
-	return !static_branch_unlikely(&msr_visit_limited) || msr_visit_is_served(cpu);
-}
 
 /* The time of a visit in cycles; 0, if it is not known, is one operation. */
 extern u32 msr_visit_cycles;
@@ -115,7 +105,7 @@ static inline struct msr_queue *msr_find_queue(struct msr_queue *queues, u32 que
 	return &queues[slot];
 }
 
-void msr_visit_all(struct msr_visits *visits);
+int msr_visit_round(struct msr_visits *visits);
 void msr_visit_barrier(void);
 
 int msr_visit_init(void);

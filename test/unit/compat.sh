@@ -13,8 +13,8 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
 mkdir -p "$work/linux/sched" "$work/asm" "$work/include/linux/sched"
-for header in linux/device.h linux/gfp.h linux/hrtimer.h linux/kernel.h linux/lockdep.h \
-	linux/page-flags.h linux/sched/isolation.h linux/security.h asm/msr.h; do
+for header in linux/device.h linux/hrtimer.h linux/kernel.h linux/lockdep.h \
+	linux/sched.h linux/sched/isolation.h linux/security.h asm/msr.h; do
 	echo '#include "made_up.h"' > "$work/$header"
 done
 
@@ -22,12 +22,14 @@ done
 words()
 {
 	: > "$work/include/linux/hrtimer.h"
+	: > "$work/include/linux/sched.h"
 	: > "$work/include/linux/sched/isolation.h"
 	for define; do
 		case $define in
 		-DHAVE_HRTIMER_SETUP) echo 'void hrtimer_setup(' ;;
 		-DHAVE_HRTIMER_INIT) echo 'void hrtimer_init(' ;;
 		-DHAVE_HRTIMER_HARD) echo 'HRTIMER_MODE_ABS_PINNED_HARD,' ;;
+		-DHAVE_CPUS_MASK) echo 'cpumask_t cpus_mask;' >> "$work/include/linux/sched.h" ;;
 		-DHAVE_HK_TYPE) echo 'HK_TYPE_TICK,' >> "$work/include/linux/sched/isolation.h" ;;
 		esac
 	done >> "$work/include/linux/hrtimer.h"
@@ -81,26 +83,27 @@ LOCKDOWN_TEXT=-DHAVE_KERNEL_IS_LOCKED_DOWN
 RDMSRL=-DHAVE_RDMSRL
 RDMSRQ=-DHAVE_RDMSRQ
 UNLOAD=-DCONFIG_MODULE_UNLOAD
-KMEMCG=-DHAVE_PG_KMEMCG
+WORKER=-DHAVE_IO_WORKER
 INIT=-DHAVE_HRTIMER_INIT
 SETUP=-DHAVE_HRTIMER_SETUP
-HARD="$INIT -DHAVE_HRTIMER_HARD"
+MASK=-DHAVE_CPUS_MASK
+HARD="$INIT $MASK $WORKER -DHAVE_HRTIMER_HARD"
 HK="$HARD -DHAVE_HK_TYPE"
 
 plan 17
 kernel 'RHEL 8.5 to 8.8' $INIT $OWNER $RDMSRL $ASSERT $LOCKDOWN_TEXT $UNLOAD
-kernel 'RHEL 8.9 and 8.10' $INIT $OWNER $DEVNODE $UEVENT $RDMSRL $ASSERT $LOCKDOWN_TEXT $UNLOAD
-kernel '5.10' $HARD $OWNER $RDMSRL $ASSERT $UNLOAD $KMEMCG
-kernel '5.11 to 6.1, RHEL 9.0 to 9.2' $HARD $OWNER $RDMSRL $ASSERT $UNLOAD
+kernel 'RHEL 8.9 and 8.10' $INIT $MASK $WORKER $OWNER $DEVNODE $UEVENT $RDMSRL $ASSERT $LOCKDOWN_TEXT $UNLOAD
+kernel '5.10 to 6.1, RHEL 9.0 to 9.2' $HARD $OWNER $RDMSRL $ASSERT $UNLOAD
 kernel 'RHEL 9.3, 6.2, 6.3' $HK $OWNER $DEVNODE $UEVENT $RDMSRL $ASSERT $UNLOAD
 kernel 'RHEL 9.4, 6.4' $HK $DEVNODE $UEVENT $RDMSRL $ASSERT $UNLOAD
 kernel 'RHEL 9.5, RHEL 10, 6.12' $HK $DEVNODE $UEVENT $UNINITIALIZED $RDMSRL $ASSERT $UNLOAD
 kernel '6.13, 6.14' $HK $SETUP $DEVNODE $UEVENT $UNINITIALIZED $RDMSRL $ASSERT $UNLOAD
-kernel '6.16 to 7.1' $SETUP -DHAVE_HRTIMER_HARD -DHAVE_HK_TYPE $DEVNODE $UEVENT $UNINITIALIZED $RDMSRL $RDMSRQ $ASSERT $UNLOAD
-kernel '7.2' $SETUP -DHAVE_HRTIMER_HARD -DHAVE_HK_TYPE $DEVNODE $UEVENT $UNINITIALIZED $RDMSRQ $ASSERT $UNLOAD
+kernel '6.16 to 7.1' $SETUP $MASK $WORKER -DHAVE_HRTIMER_HARD -DHAVE_HK_TYPE $DEVNODE $UEVENT $UNINITIALIZED $RDMSRL $RDMSRQ $ASSERT $UNLOAD
+kernel '7.2' $SETUP $MASK $WORKER -DHAVE_HRTIMER_HARD -DHAVE_HK_TYPE $DEVNODE $UEVENT $UNINITIALIZED $RDMSRQ $ASSERT $UNLOAD
 kernel 'a backport of the const devnode alone' $HK $OWNER $DEVNODE $RDMSRL $ASSERT $UNLOAD
 kernel 'a backport of the const dev_uevent alone' $HK $OWNER $UEVENT $RDMSRL $ASSERT $UNLOAD
 kernel 'a kernel without an assertion of lockdep' $HARD $OWNER $RDMSRL $UNLOAD
+kernel 'a mask by the new name in a kernel without io_uring' $INIT $MASK $OWNER $DEVNODE $UEVENT $RDMSRL $ASSERT $LOCKDOWN_TEXT $UNLOAD
 kernel 'modules that cannot be unloaded' $HK $DEVNODE $UEVENT $UNINITIALIZED $RDMSRQ $ASSERT
 ! said=$(compile $HK $RDMSRQ $UNLOAD $DEVNODE $UEVENT 2>&1) &&
 	echo "$said" | grep -q 'msr-safe is for 64-bit x86 kernels'

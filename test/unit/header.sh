@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Users' programs compile against msr_safe.h, in C and in C++, and it lays out
-# what they share with the module as it always has. Prints TAP.
+# what they share with the module as it always has, also in C++. Prints TAP.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 1
@@ -21,13 +21,17 @@ compile()
 	"$@" -Wall -Wextra -pedantic -Werror -I. -c -o "$work/program.o"
 }
 
-# check NAME: the program compiles without a warning, in both languages
+# check_in C|C++ NAME: the program compiles without a warning
+check_in()
+{
+	said=$(compile "$1" "$program" 2>&1)
+	result $? "$2, in $1" "$said"
+}
+
 check()
 {
-	for language in C C++; do
-		said=$(compile "$language" "$program" 2>&1)
-		result $? "$1, in $language" "$said"
-	done
+	check_in C "$1"
+	check_in C++ "$1"
 }
 
 # includes HEADER...
@@ -42,103 +46,34 @@ promise()
 {
 	cat <<-'END'
 		#include <stddef.h>
-		#define PROMISE_AT(line, what) typedef char promise_##line[(what) ? 1 : -1]
-		#define PROMISE_ON(line, what) PROMISE_AT(line, what)
-		#define PROMISE(what) PROMISE_ON(__LINE__, what)
+		#define PROMISE(what) extern char promise[(what) ? 1 : -1]
 	END
 }
 
+# What test_abi.c tests in C
 layout()
 {
 	includes msr_safe.h
 	promise
 	cat <<-'END'
-		PROMISE(sizeof(struct msr_batch_op) == 32);
-		PROMISE(offsetof(struct msr_batch_op, cpu) == 0);
-		PROMISE(offsetof(struct msr_batch_op, isrdmsr) == 2);
-		PROMISE(offsetof(struct msr_batch_op, err) == 4);
-		PROMISE(offsetof(struct msr_batch_op, msr) == 8);
-		PROMISE(offsetof(struct msr_batch_op, msrdata) == 16);
-		PROMISE(offsetof(struct msr_batch_op, wmask) == 24);
-		PROMISE((__s32)-1 < 0);
-		PROMISE(sizeof(((struct msr_batch_op *)0)->cpu) == 2);
-		PROMISE(sizeof(((struct msr_batch_op *)0)->isrdmsr) == 2);
-		PROMISE(sizeof(((struct msr_batch_op *)0)->err) == 4);
-		PROMISE(sizeof(((struct msr_batch_op *)0)->msr) == 4);
-		PROMISE(sizeof(((struct msr_batch_op *)0)->msrdata) == 8);
-		PROMISE(sizeof(((struct msr_batch_op *)0)->wmask) == 8);
-		PROMISE(sizeof(struct msr_batch_array) == 16);
-		PROMISE(offsetof(struct msr_batch_array, numops) == 0);
-		PROMISE(offsetof(struct msr_batch_array, version) == 4);
-		PROMISE(offsetof(struct msr_batch_array, ops) == 8);
-		PROMISE(X86_IOC_MSR_BATCH == 0xc01063a2);
-		PROMISE(sizeof(struct msr_op) == 64);
-		PROMISE(offsetof(struct msr_op, cpu) == 0);
-		PROMISE(offsetof(struct msr_op, msr) == 4);
-		PROMISE(offsetof(struct msr_op, flags) == 8);
-		PROMISE(offsetof(struct msr_op, err) == 12);
-		PROMISE(offsetof(struct msr_op, data) == 16);
-		PROMISE(offsetof(struct msr_op, mask) == 24);
-		PROMISE(offsetof(struct msr_op, wmask) == 32);
-		PROMISE(offsetof(struct msr_op, tsc_before) == 40);
-		PROMISE(offsetof(struct msr_op, tsc_after) == 48);
-		PROMISE(offsetof(struct msr_op, limit_us) == 56);
-		PROMISE(offsetof(struct msr_op, probes) == 60);
-		PROMISE(sizeof(struct msr_ops) == 40);
-		PROMISE(offsetof(struct msr_ops, size) == 0);
-		PROMISE(offsetof(struct msr_ops, op_size) == 4);
-		PROMISE(offsetof(struct msr_ops, count) == 8);
-		PROMISE(offsetof(struct msr_ops, flags) == 12);
-		PROMISE(offsetof(struct msr_ops, ops) == 16);
-		PROMISE(offsetof(struct msr_ops, slots) == 24);
-		PROMISE(offsetof(struct msr_ops, wake) == 28);
-		PROMISE(offsetof(struct msr_ops, map_len) == 32);
-		PROMISE(MSR_IOC_OPS == 0x63a3);
-		PROMISE(MSR_IOC_PREPARE == 0x63a4);
-		PROMISE(MSR_IOC_RUN == 0x63a5);
-		PROMISE(offsetof(struct msr_run, values) == 8);
-		PROMISE(MSR_IOC_START == 0x63a6);
-		PROMISE(MSR_IOC_STOP == 0x63a7);
-		PROMISE(sizeof(struct msr_run) == 16);
-		PROMISE(offsetof(struct msr_run, size) == 0);
-		PROMISE(offsetof(struct msr_run, flags) == 4);
-		PROMISE(sizeof(struct msr_start) == 32);
-		PROMISE(offsetof(struct msr_start, size) == 0);
-		PROMISE(offsetof(struct msr_start, flags) == 4);
-		PROMISE(offsetof(struct msr_start, first_ns) == 8);
-		PROMISE(offsetof(struct msr_start, period_ns) == 16);
-		PROMISE(offsetof(struct msr_start, hold_ns) == 24);
-		PROMISE(sizeof(struct msr_ring) == 80);
-		PROMISE(offsetof(struct msr_ring, size) == 0);
-		PROMISE(offsetof(struct msr_ring, reason) == 8);
-		PROMISE(offsetof(struct msr_ring, period_ns) == 48);
-		PROMISE(offsetof(struct msr_ring, first_ns) == 64);
-		PROMISE(offsetof(struct msr_ring, stop_ns) == 72);
-		PROMISE(offsetof(struct msr_stream, cpu) == 0);
-		PROMISE(offsetof(struct msr_stream, state) == 8);
-		PROMISE(offsetof(struct msr_stream, pad) == 12);
-		PROMISE(offsetof(struct msr_stream, late) == 24);
-		PROMISE(offsetof(struct msr_stream, throttled) == 32);
-		PROMISE(offsetof(struct msr_stream, late_max_ns) == 48);
-		PROMISE(offsetof(struct msr_record, tick) == 0);
-		PROMISE(offsetof(struct msr_ring, state) == 4);
-		PROMISE(offsetof(struct msr_ring, cpus) == 12);
-		PROMISE(offsetof(struct msr_ring, slots) == 16);
-		PROMISE(offsetof(struct msr_ring, record_size) == 20);
-		PROMISE(offsetof(struct msr_ring, tsc_khz) == 24);
-		PROMISE(offsetof(struct msr_ring, start_ns) == 32);
-		PROMISE(offsetof(struct msr_ring, start_tsc) == 40);
-		PROMISE(offsetof(struct msr_ring, stride) == 56);
-		PROMISE(sizeof(struct msr_stream) == 64);
-		PROMISE(offsetof(struct msr_stream, ops) == 4);
-		PROMISE(offsetof(struct msr_stream, head) == 16);
-		PROMISE(offsetof(struct msr_stream, offline) == 40);
-		PROMISE(offsetof(struct msr_stream, cycles_max) == 56);
-		PROMISE(offsetof(struct msr_record, tsc) == 8);
-		PROMISE(offsetof(struct msr_record, cycles) == 16);
-		PROMISE(offsetof(struct msr_record, failed) == 20);
-		PROMISE(offsetof(struct msr_record, word) == 24);
+		#define MEMBER(s, m, offset, size) PROMISE(offsetof(struct s, m) == offset && \
+			sizeof(((struct s *)0)->m) == size);
+		#define ARRAY(s, m, offset, size) PROMISE(offsetof(struct s, m) == offset && \
+			sizeof(((struct s *)0)->m[0]) == size);
+		#define HOLE(s, offset, size)
+		#define STRUCT(s, size) PROMISE(sizeof(struct s) == size);
+		#define NUMBER(name, value) PROMISE(name == value);
+		#include "test/unit/abi.h"
 	END
+}
+
+lacking_in_abi()
+{
+	sed -n -e 's/^struct \([a-z_]*\) {$/STRUCT(\1,/p' \
+		-e 's/^#define \([A-Za-z0-9_]*\)[[:space:]].*/NUMBER(\1,/p' msr_safe.h |
+		while read -r wanted; do
+			grep -qF "$wanted" test/unit/abi.h || echo "$wanted"
+		done
 }
 
 version()
@@ -183,7 +118,8 @@ plan 11
 includes msr_safe.h > "$program"
 check 'msr_safe.h compiles alone'
 layout > "$program"
-check 'layouts and ioctl number are those that clients carry'
+check_in C++ 'layouts and numbers are those that programs have built in'
+result_of 'abi.h has each structure and each number of msr_safe.h' "$(lacking_in_abi)"
 version msr_safe.h msr_version.h > "$program"
 check 'the version as one number is 2.1.0'
 version msr_version.h msr_safe.h > "$program"

@@ -81,12 +81,19 @@ static bool chooses_lockdown(void)
 #endif
 }
 
-static bool chooses_mappable(void)
+static bool chooses_mask(void)
 {
-#ifdef HAVE_PG_KMEMCG
-	return MSR_GFP_MAPPABLE == GFP_KERNEL;
+	static struct task_struct task;
+
+	return (void *)msr_task_cpus(&task) == (void *)&task.mask_of_this_kernel;
+}
+
+static bool chooses_worker(void)
+{
+#ifdef HAVE_IO_WORKER
+	return PF_IO_WORKER == 0x10;
 #else
-	return MSR_GFP_MAPPABLE == GFP_KERNEL_ACCOUNT;
+	return !PF_IO_WORKER;
 #endif
 }
 
@@ -133,7 +140,8 @@ int main(void)
 	expect(chooses_assert(), "lockdep_assert_preemption_disabled");
 	expect(chooses_refcount(), "module_refcount");
 	expect(chooses_lockdown(), "security_locked_down");
-	expect(chooses_mappable(), "MSR_GFP_MAPPABLE");
+	expect(chooses_mask(), "msr_task_cpus");
+	expect(chooses_worker(), "PF_IO_WORKER");
 	expect(chooses_timer(), "hrtimer_setup");
 	expect(chooses_housekeeping(), "HK_TYPE_TICK");
 	return failed;

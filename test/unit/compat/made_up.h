@@ -81,13 +81,6 @@ static inline struct class *class_create(const char *name)
 }
 #endif
 
-/* linux/gfp.h, linux/page-flags.h */
-enum { GFP_KERNEL = 1, GFP_KERNEL_ACCOUNT };
-
-#ifdef HAVE_PG_KMEMCG
-#define PG_kmemcg 0x200
-#endif
-
 /* linux/hrtimer.h, linux/sched/isolation.h */
 typedef int clockid_t;
 enum hrtimer_restart { HRTIMER_NORESTART };
@@ -125,6 +118,27 @@ static inline void hrtimer_init(struct hrtimer *timer, clockid_t clock, enum hrt
 enum hk_type { HK_TYPE_TICK = 6 };
 #else
 enum hk_flags { HK_FLAG_TICK = 16 };
+#endif
+
+/* linux/sched.h: all kernels have one mask, by one of two names; 5.3 renamed it */
+typedef struct {
+	unsigned long bits[1];
+} cpumask_t;
+
+struct task_struct {
+	int flags;
+	union {
+		cpumask_t mask_of_this_kernel;
+#ifdef HAVE_CPUS_MASK
+		cpumask_t cpus_mask;
+#else
+		cpumask_t cpus_allowed;
+#endif
+	};
+};
+
+#ifdef HAVE_IO_WORKER
+#define PF_IO_WORKER 0x10
 #endif
 
 /* linux/lockdep.h */
