@@ -214,7 +214,7 @@ int msr_safe_ops(int fd, struct msr_op *ops, size_t count);
 
 /**
  * struct msr_safe_session - operations that are prepared
- * @fd:		its descriptor, for poll(2); -1 if there is no session
+ * @fd:		its descriptor; -1 if there is no session
  * @ring:	its mapping
  * @map_len:	bytes of the mapping
  */
@@ -231,13 +231,12 @@ struct msr_safe_session {
  * @ops:	the operations, at most MSR_BATCH_MAX_OPS; each says in err whether it is refused
  * @count:	of @ops
  * @slots:	records of each CPU that are kept: a power of two
- * @wake:	records after which poll(2) reports the session readable
  * @flags:	0 or MSR_PREPARE_STAMPS
  *
  * Return: 0, or a negative errno as msr_safe(4) describes for MSR_IOC_PREPARE, and no session.
  */
 int msr_safe_session_prepare(struct msr_safe_session *session, int fd, struct msr_op *ops,
-			     uint32_t count, uint32_t slots, uint32_t wake, uint32_t flags);
+			     uint32_t count, uint32_t slots, uint32_t flags);
 
 /**
  * msr_safe_session_run() - carry out the operations
@@ -305,8 +304,46 @@ int msr_safe_ring_init(struct msr_safe_ring *reader, const void *map, uint32_t n
  */
 bool msr_safe_ring_next(struct msr_safe_ring *reader, struct msr_record *record);
 
-/** msr_safe_ring_ns() - the time stamp of a record in nanoseconds of CLOCK_MONOTONIC */
+/**
+ * msr_safe_ring_ns() - the time stamp of a record in nanoseconds of the host's CLOCK_MONOTONIC
+ * @ring:	the mapping
+ * @tsc:	of a record, or of RDTSC
+ */
 uint64_t msr_safe_ring_ns(const struct msr_ring *ring, uint64_t tsc);
+
+/**
+ * msr_safe_session_wait() - sleep until there are records to read
+ * @session:	a session that samples
+ * @readers:	of all CPUs of the session, or of some; the call does not change them
+ * @count:	of @readers, at least 1
+ * @records:	how many records of one CPU to wait for. 0 counts as 1. More than half of the slots
+ *		counts as that half, so that the sleep itself loses no record.
+ * @timeout_ns:	how long to wait, in nanoseconds; 0 only looks, and a negative number means no
+ *		limit
+ *
+ * The call returns when one of @readers has @records to read. It returns earlier if there is at
+ * least one record to read, and the points for @records have passed, or the timeout has passed, or
+ * no more records will come. If there is no record when the points have passed, it waits for the
+ * next one. So records that are there already shorten the wait, and an error other than -EINTR
+ * means that there is no record.
+ *
+ * On change there are no points, and each record is expected to take @hold_ns.
+ *
+ * The call is a series of sleeps of 100 ms at most, and looks at the mapping after each. It makes
+ * no system call of the session. Any number of threads can wait, each with readers of its own.
+ *
+ * Return: 0 if there is a record to read, or a negative errno:
+ * -ETIMEDOUT there is none yet;
+ * -ESTALE a new list has ended the session; a record that was being written at that moment is there
+ *	after msr_safe_session_stop();
+ * -ENODATA the session does not sample; or the timers of the CPUs of all @readers have ended, and
+ *	run again only when the session is stopped and started;
+ * -EINTR a handler of a signal has run during a sleep; there may be records;
+ * -EINVAL @count is 0.
+ */
+int msr_safe_session_wait(const struct msr_safe_session *session,
+			  const struct msr_safe_ring *readers, uint32_t count, uint32_t records,
+			  int64_t timeout_ns);
 
 /* Registers by name */
 

@@ -2,6 +2,7 @@
 
 #include <cpuid.h>
 #include <string.h>
+#include <x86intrin.h>
 
 #include "processor.h"
 
@@ -43,4 +44,9 @@ struct processor_id msr_safe_processor_here(void)
 	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
 		return (struct processor_id){ .maker = "" };
 	return msr_safe_processor_of(maker_here(), eax);
+}
+
+uint64_t msr_safe_processor_tsc(void)
+{
+	return __rdtsc();
 }

@@ -13,7 +13,7 @@
 static const struct msr_safe_session none = { .fd = -1 };
 
 int msr_safe_session_prepare(struct msr_safe_session *session, int fd, struct msr_op *ops,
-			     uint32_t count, uint32_t slots, uint32_t wake, uint32_t flags)
+			     uint32_t count, uint32_t slots, uint32_t flags)
 {
 	struct msr_ops head = {
 		.size = sizeof(head),
@@ -22,7 +22,6 @@ int msr_safe_session_prepare(struct msr_safe_session *session, int fd, struct ms
 		.flags = flags,
 		.ops = (uintptr_t)ops,
 		.slots = slots,
-		.wake = wake,
 	};
 	void *map;
 	int err;

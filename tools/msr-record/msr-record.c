@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +22,8 @@
 #define SECONDS_OF_RECORDS 2
 #define MOST_SLOTS 65536
 
-/* How often to look at what is not a record, in milliseconds */
-#define LOOK_MS 100
+/* How often to look at what is not a record, in seconds */
+#define LOOK_S 0.1
 
 struct recording {
 	const struct options *options;
@@ -109,8 +108,7 @@ static int prepare(struct recording *recording, int device)
 		return -1;
 	}
 	do {
-		error = msr_safe_session_prepare(&recording->session, device, ops, count, slots,
-						 slots / 4, 0);
+		error = msr_safe_session_prepare(&recording->session, device, ops, count, slots, 0);
 		slots /= 2;
 	} while (error == -ENOMEM && slots >= 64);
 	if (error)
@@ -135,6 +133,29 @@ static int make_readers(struct recording *recording)
 	return 0;
 }
 
+/* Whether root has turned sampling off. Prints by which parameter. */
+static bool is_turned_off(void)
+{
+	static const char *const parameters[] = { "sample_max_hz", "sample_permille" };
+	bool off = false;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(parameters) / sizeof(*parameters) && !off; i++) {
+		char path[64];
+		unsigned int value;
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/module/msr_safe/parameters/%s", parameters[i]);
+		file = fopen(path, "re");
+		off = file && fscanf(file, "%u", &value) == 1 && value == 0;
+		if (file)
+			fclose(file);
+		if (off)
+			warnx("sampling is turned off: %s of the module is 0", parameters[i]);
+	}
+	return off;
+}
+
 static int start(const struct recording *recording)
 {
 	const struct options *options = recording->options;
@@ -142,15 +163,13 @@ static int start(const struct recording *recording)
 					   options->hold * 1e9 + 0.5,
 					   options->stagger ? MSR_START_STAGGER : 0);
 
-	if (error == -EBUSY)
-		warnx("%g samples a second, with those of others, are more than sample_max_hz of the "
-		      "module allows on a CPU",
-		      options->rate);
-	else if (error == -EPERM)
+	if (error == -EPERM && !is_turned_off())
 		warnx("one of the CPUs is a nohz_full one, and sample_isolated of the module is not set");
+	else if (error == -EACCES)
+		warnx("own_cpus_only of the module is set, and you may not use all of the CPUs");
 	else if (error == -ESTALE)
 		warnx("a new allowlist has ended the session");
-	else if (error)
+	else if (error && error != -EPERM)
 		say_failed(MSR_SAFE_SAMPLE_PATH, error);
 	return error;
 }
@@ -222,21 +241,60 @@ static void catch_signals(const struct options *options)
 	sigaction(SIGHUP, &note, NULL);
 }
 
+/* Until there is much to read, or something else to look at. Return: as msr_safe_session_wait() */
+static int wait_for_records(const struct recording *recording, double end)
+{
+	const struct msr_ring *ring = recording->session.ring;
+	double most = LOOK_S;
+
+	if (end && end - now() < most)
+		most = end > now() ? end - now() : 0;
+	return msr_safe_session_wait(&recording->session, recording->readers, ring->cpus,
+				     ring->slots / 4, most * 1e9);
+}
+
+static bool all_are_offline(const struct options *options)
+{
+	struct msr_safe_cpus online, both;
+
+	if (msr_safe_cpus_online(&online))
+		return false;
+	both = msr_safe_cpus_intersect(&options->cpus, &online);
+	return msr_safe_cpus_empty(&both);
+}
+
+/* The module does not say why a timer has ended. A CPU may be online again. */
+static void explain_end(const struct options *options)
+{
+	if (all_are_offline(options))
+		warnx("sampling has ended: the CPUs are offline");
+	else if (!is_turned_off())
+		warnx("sampling has ended on all CPUs: they went offline, or may not be sampled any more");
+}
+
+/* Return: whether no more records come, after printing why. */
+static bool is_over(const struct options *options, int error)
+{
+	if (error == -ESTALE)
+		warnx("a new allowlist has ended the session");
+	else if (error == -ENODATA)
+		explain_end(options);
+	else
+		return false;
+	return true;
+}
+
 /* Reads until it is time to end. Return: 0, or -1 for an error; *@status is the command's. */
 static int follow(struct recording *recording, pid_t *pid, int *status)
 {
 	const struct options *options = recording->options;
 	double end = options->duration ? now() + options->duration : 0, shown = now();
-	struct pollfd fd = { .fd = recording->session.fd, .events = POLLIN };
 
 	for (;;) {
-		poll(&fd, 1, LOOK_MS);
-		if (read_records(recording))
+		int error = wait_for_records(recording, end);
+
+		if (read_records(recording) || is_over(options, error))
 			return -1;
-		if (fd.revents & POLLHUP) {
-			warnx("a new allowlist has ended the session");
-			return -1;
-		}
 		if (*pid && waitpid(*pid, status, WNOHANG) == *pid) {
 			*pid = 0;
 			return 0;
