@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../../lib/libmsrsafe.h"
@@ -188,6 +189,37 @@ static struct sampled sample_beside_busy_loop(uint64_t period_ns, uint64_t alone
 	};
 }
 
+static uint64_t null_timer_runs(void)
+{
+	int fd = open_or_die("/sys/module/nulltimer/parameters/count", O_RDONLY);
+	char text[32] = "";
+
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		err(EXIT_FAILURE, "nulltimer");
+	close(fd);
+	return strtoull(text, NULL, 10);
+}
+
+/* What a run of a timer that does nothing takes, interrupt included, measured in the same way */
+static double null_timer_beside_busy_loop(uint64_t period_ns, uint64_t alone)
+{
+	int fd = open_or_die("nulltimer.ko", O_RDONLY);
+	uint64_t took, runs;
+	char params[64];
+
+	snprintf(params, sizeof(params), "cpu=0 period_ns=%" PRIu64, period_ns);
+	if (syscall(SYS_finit_module, fd, params, 0))
+		err(EXIT_FAILURE, "nulltimer.ko");
+	close(fd);
+	sleep(1); /* The kernel frees what was for loading alone. */
+	runs = null_timer_runs();
+	took = be_busy();
+	runs = null_timer_runs() - runs;
+	if (syscall(SYS_delete_module, "nulltimer", O_NONBLOCK))
+		err(EXIT_FAILURE, "nulltimer");
+	return (double)(took - alone) / runs;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : 1;
@@ -294,7 +326,7 @@ static void row(const char *what, double cost, double goal, const char *beside, 
 
 int main(void)
 {
-	double pread_cost, batch_one, batch_many;
+	double pread_cost, batch_one, batch_many, nothing_slow, nothing_fast;
 	struct sampled loop, slow, fast;
 	struct read read;
 	uint64_t alone;
@@ -309,7 +341,7 @@ int main(void)
 	batch_many = cost_of_batch(BATCH_OPS);
 	row("pread of msr_safe", pread_cost, 0, NULL, 0);
 	row("batch of 1 operation", batch_one, 0, NULL, 0);
-	row("run of a session of 1 operation", cost_of_run(1), 800, "a batch", batch_one);
+	row("run of a session of 1 operation", cost_of_run(1), 740, "a batch", batch_one);
 	row("an operation of a batch of 30000", batch_many, 0, NULL, 0);
 	row("an operation of a session of 30000", cost_of_run(BATCH_OPS), 36, "that of a batch",
 	    batch_many);
@@ -321,9 +353,15 @@ int main(void)
 	loop = loop_beside_busy_loop(MS, alone);
 	slow = sample_beside_busy_loop(MS, alone);
 	fast = sample_beside_busy_loop(MS / 10, alone);
+	nothing_slow = null_timer_beside_busy_loop(MS, alone);
+	nothing_fast = null_timer_beside_busy_loop(MS / 10, alone);
 	row("by a loop that sleeps and runs a batch, 1 kHz", loop.each, 0, NULL, 0);
 	row("by a timer, 1 kHz", slow.each, 1500, "the loop", loop.each);
 	row("by a timer, 10 kHz", fast.each, 1500, "the loop", loop.each);
+	row("what a timer that does nothing takes, 1 kHz", nothing_slow, 0, NULL, 0);
+	row("what a timer that does nothing takes, 10 kHz", nothing_fast, 0, NULL, 0);
+	row("what a sample takes more than that, 1 kHz", slow.each - nothing_slow, 300, NULL, 0);
+	row("what a sample takes more than that, 10 kHz", fast.each - nothing_fast, 300, NULL, 0);
 	row("how late the loop is, the median", loop.late, 0, NULL, 0);
 	row("how late the timer is, 1 kHz, the most", slow.late, 2500, "the loop", loop.late);
 	row("share of the CPU, the loop, percent", loop.share, 0, NULL, 0);
