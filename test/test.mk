@@ -34,7 +34,9 @@ kernel-files: packages
 		{ echo "No virtual machine is started: its kernel cannot be had." >&2; exit 1; }
 
 # A module for the kernel that guests run, in a directory of its own
-GUEST_MODULES := $(wildcard test/guest/modules/*)
+GUEST_MODULES := $(wildcard test/guest/modules/*) msr_compat.h
+GUEST_MODULES_BUILT := $(patsubst test/guest/modules/%.c,build/modules/%.ko,\
+	$(wildcard test/guest/modules/*.c))
 define build-for-guests
 	@test/vm/module /lib/modules/$(KERNEL)/build $(@D) $(1)
 endef
@@ -42,7 +44,7 @@ endef
 build/vm/msr-safe.ko: packages $(SOURCES)
 	$(call build-for-guests,$(SOURCES))
 
-build/modules/failstep.ko build/modules/stall.ko &: packages $(GUEST_MODULES)
+$(GUEST_MODULES_BUILT) &: packages $(GUEST_MODULES)
 	$(call build-for-guests,$(GUEST_MODULES))
 
 # What runs the tests of a program; see test/harness.c
@@ -51,6 +53,7 @@ $(TEST_PROGRAMS): test/harness.c test/harness.h
 $(TEST_PROGRAMS): WRAPPED := main
 
 # Each with the sources that it tests; a function that is wrapped is one of the test's.
+build/unit/test_abi: test/unit/abi.h
 build/unit/test_table: $(TABLE)
 build/unit/test_table: CPPFLAGS += -Ilib/shim
 build/unit/test_table: WRAPPED += calloc
@@ -59,6 +62,8 @@ build/unit/test_cpus: WRAPPED += fopen
 build/unit/test_devices: lib/access.c lib/allowlist.c lib/device.c
 build/unit/test_devices: WRAPPED += open close stat pread pwrite fopen fstat ioctl
 build/unit/test_registers: $(LIB)
+build/unit/test_wait: lib/wait.c lib/ring.c
+build/unit/test_wait: WRAPPED += clock_gettime nanosleep msr_safe_processor_tsc
 # Programs on a machine that is played
 PLAYED := msr_safe_open_batch msr_safe_batch msr_safe_processor_here topology_read boot_time clock_gettime \
 	sigtimedwait start_command waitpid kill msr_safe_cpus_online
@@ -148,8 +153,8 @@ $(TEST_PROGRAMS) $(FUZZERS): | packages-check
 BENCHES := build/bench/bench build/bench/bench_msrsave build/bench/bench_sessions
 $(BENCHES): | packages
 
-check: kernel-files build/vm/msr-safe.ko build/modules/failstep.ko build/modules/stall.ko $(UNIT_TESTS) \
-		$(FUZZERS) $(GUEST_FILES) build/unit/msr-allowlist build/unit/harness_sample
+check: kernel-files build/vm/msr-safe.ko $(GUEST_MODULES_BUILT) $(UNIT_TESTS) $(FUZZERS) \
+		$(GUEST_FILES) build/unit/msr-allowlist build/unit/harness_sample
 	@UNIT_TESTS="$(UNIT_TESTS)" GUEST_TESTS="$(GUEST_TESTS)" GUEST_FILES="$(GUEST_FILES)" \
 		test/check "$(KERNEL_FILES)"
 
@@ -206,7 +211,7 @@ else
 		$(filter build/%,$^)
 endif
 
-bench: kernel-files build/vm/msr-safe.ko build/modules/stall.ko $(BENCHES) build/msrsave
+bench: kernel-files build/vm/msr-safe.ko $(GUEST_MODULES_BUILT) $(BENCHES) build/msrsave
 	@test/bench/run "$(KERNEL_FILES)"
 
 style: packages

@@ -297,3 +297,18 @@ void assert_nothing_left(void)
 	assert_false(in_file("/proc/devices", "msr_"));
 	assert_false(in_file("/sys/devices/system/cpu/hotplug/states", "msr_safe"));
 }
+
+bool has_user_namespaces(void)
+{
+	return access("/proc/self/ns/user", F_OK) == 0;
+}
+
+bool is_out_of_spec(void)
+{
+	char text[32] = "";
+	int fd = open_path("/proc/sys/kernel/tainted", O_RDONLY);
+
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return strtoul(text, NULL, 10) & 1 << 2;
+}

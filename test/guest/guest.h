@@ -145,6 +145,9 @@ int write_file(const char *path, const char *text);
  */
 int in_child(bool as_user, int (*function)(void *arg), void *arg);
 
+/* Whether the kernel has user namespaces */
+bool has_user_namespaces(void);
+
 /* The calling thread runs on this CPU alone. */
 void pin_to(unsigned int cpu);
 
@@ -159,6 +162,12 @@ uint64_t now_ns(void);
  */
 void mark_log(void);
 unsigned int count_in_log(const char *text);
+
+/*
+ * The kernel's own word on that a list lets the processor out of its specification. It stays so
+ * until the guest ends.
+ */
+bool is_out_of_spec(void);
 
 /* Loading makes nodes, and kinds of devices. */
 #define GUEST_NODES 7

@@ -24,6 +24,7 @@ struct shared {
 	atomic_uint writes;
 	atomic_uint lists;
 	atomic_ulong worst_ns;
+	atomic_ulong mapped;
 	struct msr_batch_op ops[MSR_BATCH_MAX_OPS];
 };
 
@@ -485,6 +486,47 @@ TEST(a_batch_is_charged_whole_to_its_callers_memory_cgroup, NULL, settle)
 	assert_workers_content();
 	assert_nothing_charged();
 	assert_true(charged >= before + expected);
+}
+
+/* Until it is killed */
+static void keep_session(void *arg)
+{
+	struct msr_op op = { .cpu = 0, .msr = STORE_A };
+	struct msr_ops head = {
+		.size = sizeof(head),
+		.op_size = sizeof(op),
+		.count = 1,
+		.ops = (uintptr_t)&op,
+		.slots = 1 << 20,
+	};
+	int fd = ioctl(batch_fd, MSR_IOC_PREPARE, &head);
+
+	(void)arg;
+	if (fd < 0 || mmap(NULL, head.map_len, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
+		blame("there is no session, or no mapping of it");
+	atomic_store(&shared->mapped, head.map_len);
+	for (;;)
+		pause();
+}
+
+TEST(a_session_is_charged_whole_to_its_callers_memory_cgroup, NULL, settle)
+{
+	uint64_t end = deadline(PATIENCE);
+	pid_t keeper;
+
+	load_list("0x402 0\n");
+	make_cgroup("max");
+	atomic_store(&shared->mapped, 0);
+	keeper = start_child(1000, CGROUP "/cgroup.procs", keep_session, NULL);
+	while (!atomic_load(&shared->mapped)) {
+		assert_true(now_ns() < end);
+		usleep(1000);
+	}
+	assert_true(atomic_load(&shared->mapped) > 32 * MIB);
+	assert_true(memory_charged() >= atomic_load(&shared->mapped));
+	kill_child(keeper);
+	assert_nothing_charged();
+	assert_workers_content();
 }
 
 /* What the system may lack beside what the cgroup has: a dying process may exceed that. */

@@ -4,10 +4,12 @@
  */
 
 #include <grp.h>
-#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/fsuid.h>
 
 #include "sessions.h"
+#include "workers.h"
 
 #define NONE UINT64_MAX
 
@@ -84,15 +86,19 @@ static int back(void **state)
 }
 
 struct user {
+	uid_t uid;
 	gid_t egid;
 	unsigned int nr_groups;
 	gid_t groups[4];
 	int fd; /* of a batch device; -1 to open it */
 };
 
+#define USER 1000
+
 /* The write masks of the stores that a child has found, NONE if not listed */
 static uint64_t *seen_masks;
 
+/* Returns 1 if a child cannot become the user, 2 for another error, 3 if it may not open. */
 static int look(void *arg)
 {
 	static const uint32_t msrs[] = { STORE_A, STORE_B, STORE_C };
@@ -100,11 +106,13 @@ static int look(void *arg)
 	struct msr_batch_op ops[3];
 	unsigned int i;
 
-	if (setgroups(user->nr_groups, user->groups) || setresgid(1000, user->egid, 1000) ||
-	    setuid(1000))
+	if (setgroups(user->nr_groups, user->groups) || setresgid(USER, user->egid, USER) ||
+	    setuid(user->uid))
 		return 1;
 	if (user->fd < 0)
 		user->fd = open(BATCH_PATH, O_RDONLY);
+	if (user->fd < 0)
+		return errno == EACCES ? 3 : 2;
 	for (i = 0; i < 3; i++)
 		ops[i] = read_op(0, msrs[i]);
 	run_batch_fd(user->fd, ops, 3);
@@ -127,35 +135,251 @@ static void assert_user_sees(struct user user, uint64_t a, uint64_t b, uint64_t 
 	munmap(seen_masks, 4096);
 }
 
+/* Opens a device as a user whose group it is. */
+static int open_in(gid_t gid, const char *path, int flags)
+{
+	int fd, saved;
+
+	assert_int_equal(setegid(gid) | seteuid(USER), 0);
+	fd = open(path, flags);
+	saved = errno;
+	assert_int_equal(seteuid(0) | setegid(0), 0);
+	errno = saved;
+	return fd;
+}
+
 TEST(each_class_has_its_list_at_the_same_time, with_classes, back)
 {
 	struct stat status;
 
-	assert_user_sees((struct user){ 1000, 1, { FIRST }, -1 }, 0xff, 0, NONE);
-	assert_user_sees((struct user){ 1000, 1, { SECOND }, -1 }, 0xff00, NONE, 0);
-	assert_user_sees((struct user){ 1000, 1, { 7 }, -1 }, 0xffff, 0xffff, 0xffff);
-	assert_user_sees((struct user){ 1000, 0, { 0 }, -1 }, 0xffff, 0xffff, 0xffff);
+	assert_user_sees((struct user){ USER, USER, 1, { FIRST }, -1 }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ USER, USER, 1, { SECOND }, -1 }, 0xff00, NONE, 0);
 	/* As a program with the setgid bit has it */
-	assert_user_sees((struct user){ SECOND, 0, { 0 }, -1 }, 0xff00, NONE, 0);
+	assert_user_sees((struct user){ USER, SECOND, 0, { 0 }, -1 }, 0xff00, NONE, 0);
 	/* The first of two classes counts, whatever the order of the groups. */
-	assert_user_sees((struct user){ 1000, 2, { SECOND, FIRST }, -1 }, 0xff, 0, NONE);
-	assert_user_sees((struct user){ SECOND, 1, { FIRST }, -1 }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ USER, USER, 2, { SECOND, FIRST }, -1 }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ USER, SECOND, 1, { FIRST }, -1 }, 0xff, 0, NONE);
 	assert_int_equal(stat(FIRST_PATH, &status), 0);
 	assert_int_equal(status.st_mode, S_IFCHR | 0600);
 	assert_int_equal(status.st_uid | status.st_gid, 0);
 }
 
-TEST(a_descriptor_keeps_the_class_of_who_opened_it, with_classes, back)
+TEST(root_has_the_default_list_whatever_groups_it_is_in, with_classes, back)
 {
+	assert_user_sees((struct user){ 0, USER, 0, { 0 }, -1 }, 0xffff, 0xffff, 0xffff);
+	assert_user_sees((struct user){ 0, USER, 1, { FIRST }, -1 }, 0xffff, 0xffff, 0xffff);
+	assert_user_sees((struct user){ 0, SECOND, 2, { SECOND, FIRST }, -1 }, 0xffff, 0xffff,
+			 0xffff);
+}
+
+static const char *const devices[] = { "/dev/cpu/1/msr_safe", BATCH_PATH, SAMPLE_PATH };
+
+/* Returns how many of the devices open; 99 if one does not for another reason than EACCES. */
+static unsigned int count_open(void)
+{
+	unsigned int i, count = 0;
 	int fd;
 
-	assert_int_equal(setegid(FIRST), 0);
-	fd = open(BATCH_PATH, O_RDONLY);
-	assert_int_equal(setegid(0), 0);
+	for (i = 0; i < ARRAY_SIZE(devices); i++) {
+		fd = open(devices[i], O_RDONLY);
+		if (fd < 0 && errno != EACCES)
+			return 99;
+		count += fd >= 0;
+		close(fd);
+	}
+	return count;
+}
+
+static int open_in_groups(void *arg)
+{
+	const struct user *user = arg;
+
+	if (setgroups(user->nr_groups, user->groups) || setresgid(USER, user->egid, USER) ||
+	    setuid(user->uid))
+		return 98;
+	return count_open();
+}
+
+TEST(who_is_in_no_class_cannot_open_a_device, with_classes, back)
+{
+	struct user nobody = { USER, USER, 0, { 0 }, -1 };
+	struct user others = { USER, USER, 3, { 7, 5000, 5003 }, -1 };
+	struct user of_group_0 = { USER, 0, 1, { 0 }, -1 };
+	struct user member = { USER, USER, 3, { 7, SECOND, 5003 }, -1 };
+
+	assert_int_equal(in_child(false, open_in_groups, &nobody), 0);
+	assert_int_equal(in_child(false, open_in_groups, &others), 0);
+	assert_int_equal(in_child(false, open_in_groups, &of_group_0), 0);
+	assert_int_equal(in_child(false, open_in_groups, &member), ARRAY_SIZE(devices));
+}
+
+static int open_as_fsuid(void *arg)
+{
+	(void)arg;
+	/* As a file server acts for a user */
+	setfsuid(USER);
+	return count_open();
+}
+
+TEST(root_that_acts_for_a_user_is_not_root, with_classes, back)
+{
+	assert_int_equal(in_child(false, open_as_fsuid, NULL), 0);
+}
+
+static int without_classes(void **state)
+{
+	(void)state;
+	if (load_with(""))
+		return -1;
+	load_list("0x402 0xffff\n0x406 0xffff\n0x40a 0xffff\n");
+	return 0;
+}
+
+TEST(without_classes_all_have_the_default_list, without_classes, back)
+{
+	assert_user_sees((struct user){ USER, USER, 0, { 0 }, -1 }, 0xffff, 0xffff, 0xffff);
+	assert_user_sees((struct user){ USER, USER, 1, { FIRST }, -1 }, 0xffff, 0xffff, 0xffff);
+	assert_user_sees((struct user){ 0, USER, 0, { 0 }, -1 }, 0xffff, 0xffff, 0xffff);
+}
+
+TEST(a_descriptor_keeps_the_class_of_who_opened_it, with_classes, back)
+{
+	int fd = open_in(FIRST, BATCH_PATH, O_RDONLY);
+
 	assert_true(fd >= 0);
-	assert_user_sees((struct user){ 1000, 1, { SECOND }, fd }, 0xff, 0, NONE);
-	assert_user_sees((struct user){ 1000, 0, { 0 }, fd }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ USER, USER, 1, { SECOND }, fd }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ USER, USER, 0, { 0 }, fd }, 0xff, 0, NONE);
+	assert_user_sees((struct user){ 0, USER, 0, { 0 }, fd }, 0xff, 0, NONE);
 	close(fd);
+}
+
+/*
+ * A user namespace in which a user is root, and its own group group 0. Root has given it one
+ * subordinate group, so that it may call setgroups().
+ */
+struct namespace
+{
+	gid_t group; /* that the user is in outside, beside its own */
+	void (*enters)(void); /* what it does there */
+};
+
+static void keep_groups(void)
+{
+}
+
+static void drop_groups(void)
+{
+	if (setgroups(0, NULL))
+		abort();
+}
+
+static void drop_groups_and_be_root(void)
+{
+	drop_groups();
+	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+		abort();
+}
+
+static void take_subordinate_group(void)
+{
+	gid_t group = 1;
+
+	if (setgroups(1, &group) || setresgid(1, 1, 1))
+		abort();
+}
+
+static int open_in_namespace(void *arg)
+{
+	struct namespace *namespace = arg;
+
+	if (setgroups(1, &namespace->group) || setgid(USER) || setuid(USER))
+		return 97;
+	if (unshare(CLONE_NEWUSER))
+		return 96;
+	raise(SIGSTOP); /* and root writes the maps */
+	namespace->enters();
+	return count_open();
+}
+
+static void write_maps(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	assert_int_equal(write_file(path, "0 1000 1\n1 100000 1000"), 0);
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	assert_int_equal(write_file(path, "0 1000 1\n1 100000 1000"), 0);
+}
+
+/* Returns how many devices open in the namespace. */
+static unsigned int open_within(struct namespace namespace)
+{
+	int status;
+	pid_t pid;
+
+	write_file("/proc/sys/kernel/unprivileged_userns_clone", "1");
+	write_file("/proc/sys/user/max_user_namespaces", "100");
+	write_file("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		/* A process that changes who it is hides itself from its own user, not from root.
+		 */
+		_exit(open_in_namespace(&namespace));
+	}
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	if (WIFSTOPPED(status)) {
+		write_maps(pid);
+		kill(pid, SIGCONT);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+TEST(a_group_that_is_dropped_in_a_user_namespace_leaves_nothing, with_classes, back)
+{
+	const unsigned int all = ARRAY_SIZE(devices);
+
+	if (!has_user_namespaces())
+		skip();
+	/* A member of the class is one there, too. */
+	assert_int_equal(open_within((struct namespace){ FIRST, keep_groups }), all);
+	assert_int_equal(open_within((struct namespace){ FIRST, drop_groups }), 0);
+	assert_int_equal(open_within((struct namespace){ FIRST, drop_groups_and_be_root }), 0);
+	assert_int_equal(open_within((struct namespace){ FIRST, take_subordinate_group }), 0);
+}
+
+TEST(root_of_a_user_namespace_is_not_root, with_classes, back)
+{
+	if (!has_user_namespaces())
+		skip();
+	assert_int_equal(open_within((struct namespace){ USER, keep_groups }), 0);
+	assert_int_equal(open_within((struct namespace){ USER, drop_groups_and_be_root }), 0);
+}
+
+#define HELPER "/tmp/helper"
+
+static int run_plain(void *arg)
+{
+	(void)arg;
+	execl("./rdmsr-safe", "rdmsr-safe", "-p", "1", "0x406", NULL);
+	return 126;
+}
+
+static int run_helper(void *arg)
+{
+	(void)arg;
+	execl(HELPER, "rdmsr-safe", "-p", "1", "0x406", NULL);
+	return 126;
+}
+
+TEST(a_setuid_root_helper_is_root, with_classes, back)
+{
+	assert_int_equal(system("cp ./rdmsr-safe " HELPER " && chmod 4755 " HELPER), 0);
+	assert_int_not_equal(in_child(true, run_plain, NULL), 0);
+	assert_int_equal(in_child(true, run_helper, NULL), 0);
+	unlink(HELPER);
 }
 
 TEST(the_per_cpu_devices_have_classes_too, with_classes, back)
@@ -164,9 +388,8 @@ TEST(the_per_cpu_devices_have_classes_too, with_classes, back)
 	int fd;
 
 	poke(1, STORE_A, 0);
-	assert_int_equal(setegid(FIRST), 0);
-	fd = open_cpu(1, "msr_safe", O_RDWR);
-	assert_int_equal(setegid(0), 0);
+	fd = open_in(FIRST, "/dev/cpu/1/msr_safe", O_RDWR);
+	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, &value, 8, STORE_A), 8);
 	assert_int_equal(peek(1, STORE_A), 0x34);
 	assert_fails(pread(fd, &value, 8, STORE_C), EACCES);
@@ -193,6 +416,16 @@ TEST(a_list_beyond_the_default_is_eperm_and_the_line_is_named, with_classes, bac
 	}
 }
 
+TEST(a_dangerous_list_that_is_refused_neither_warns_nor_taints, with_classes, back)
+{
+	bool before = is_out_of_spec();
+
+	mark_log();
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n0xc0000082 0xff\n"), EPERM);
+	assert_int_equal(count_in_log("allowlist lets users take over"), 0);
+	assert_int_equal(is_out_of_spec(), before);
+}
+
 TEST(other_errors_of_a_class_list_are_those_of_the_default, with_classes, back)
 {
 	mark_log();
@@ -216,57 +449,68 @@ TEST(a_new_default_list_narrows_those_of_the_classes, with_classes, back)
 	load_list("0x402 0x0ff0\n0x40a 0\n0x406 0xff\n0x40e 0\n");
 	assert_list(FIRST_PATH, "0x00000402 0x00000000000000F0\n0x00000406 0x0000000000000000\n");
 	assert_list(SECOND_PATH, "0x00000402 0x0000000000000F00\n0x0000040A 0x0000000000000000\n");
-	assert_user_sees((struct user){ 1000, 1, { FIRST }, -1 }, 0xf0, 0, NONE);
+	assert_user_sees((struct user){ USER, USER, 1, { FIRST }, -1 }, 0xf0, 0, NONE);
 	load_list("0x406 0\n");
 	assert_list(FIRST_PATH, "0x00000406 0x0000000000000000\n");
 	assert_list(SECOND_PATH, "");
 	/* A lost right does not come back by itself. */
 	load_list("0x402 0xffff\n0x406 0xffff\n");
 	assert_list(FIRST_PATH, "0x00000406 0x0000000000000000\n");
-	assert_user_sees((struct user){ 1000, 1, { SECOND }, -1 }, NONE, NONE, NONE);
+	assert_user_sees((struct user){ USER, USER, 1, { SECOND }, -1 }, NONE, NONE, NONE);
 	assert_int_equal(write_to(SECOND_PATH, "0x402 0xffff\n"), 0);
 	load_list("\n");
 	assert_list(SECOND_PATH, "");
-	assert_user_sees((struct user){ 1000, 1, { FIRST }, -1 }, NONE, NONE, NONE);
+	assert_user_sees((struct user){ USER, USER, 1, { FIRST }, -1 }, NONE, NONE, NONE);
 }
 
-static struct session session_of(gid_t gid, uint32_t msr)
+static int prepare_as(gid_t gid, struct msr_ops *head)
+{
+	int device = open_in(gid, BATCH_PATH, O_RDONLY);
+	int fd, saved;
+
+	assert_true(device >= 0);
+	fd = ioctl(device, MSR_IOC_PREPARE, head);
+	saved = errno;
+	close(device);
+	errno = saved;
+	return fd;
+}
+
+/* Of a class, or of root if @gid is 0 */
+static int session_of(gid_t gid, uint32_t msr)
 {
 	struct msr_op op = extended_read(1, msr);
-	struct session session;
+	struct msr_ops head = head_of(&op, 1, 1);
+	int fd = gid ? prepare_as(gid, &head) : prepare_on(BATCH_PATH, &head);
 
-	assert_int_equal(setegid(gid), 0);
-	session = prepare(&op, 1, 1, false);
-	assert_int_equal(setegid(0), 0);
-	return session;
+	assert_true(fd >= 0);
+	return fd;
 }
 
 TEST(sessions_are_judged_by_the_list_of_their_opener, with_classes, back)
 {
-	struct session first = session_of(FIRST, STORE_B), second = session_of(SECOND, STORE_C),
-		       other = session_of(0, STORE_A);
+	int first = session_of(FIRST, STORE_B), second = session_of(SECOND, STORE_C),
+	    root = session_of(0, STORE_A);
 	struct msr_op op = extended_read(1, STORE_C);
+	struct msr_ops head = head_of(&op, 1, 1);
 	char path[64], text[512];
 
-	assert_int_equal(setegid(FIRST), 0);
-	assert_fails(try_prepare(&op, 1, 1), EACCES);
-	assert_int_equal(setegid(0), 0);
-	assert_int_equal(run_fd(first.fd, NULL) | run_fd(second.fd, NULL) | run_fd(other.fd, NULL),
-			 0);
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", second.fd);
+	assert_fails(prepare_as(FIRST, &head), EACCES);
+	assert_int_equal(run_fd(first, NULL) | run_fd(second, NULL) | run_fd(root, NULL), 0);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", second);
 	read_from(path, text, sizeof(text));
 	assert_non_null(strstr(text, "msr-list:\tgroup 5002\n"));
 	/* A list of the first class is nothing to the others. */
 	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
-	assert_fails(run_fd(first.fd, NULL), ESTALE);
-	assert_int_equal(run_fd(second.fd, NULL) | run_fd(other.fd, NULL), 0);
+	assert_fails(run_fd(first, NULL), ESTALE);
+	assert_int_equal(run_fd(second, NULL) | run_fd(root, NULL), 0);
 	/* The default list is. */
 	load_list("0x402 0\n");
-	assert_fails(run_fd(second.fd, NULL), ESTALE);
-	assert_int_equal(run_fd(other.fd, NULL), 0);
-	end(&first);
-	end(&second);
-	end(&other);
+	assert_fails(run_fd(second, NULL), ESTALE);
+	assert_int_equal(run_fd(root, NULL), 0);
+	close(first);
+	close(second);
+	close(root);
 }
 
 static int with_revocation(void **state)
@@ -275,30 +519,68 @@ static int with_revocation(void **state)
 	return load_with("class_gids=5001,5002 revoke_on_change=1");
 }
 
-TEST(revocation_is_of_those_whose_list_has_changed, with_revocation, back)
+static void open_all(int batches[3], int sessions[3])
 {
-	struct msr_batch_op op = read_op(0, STORE_A);
-	int fds[3];
+	static const gid_t gids[] = { 0, FIRST, SECOND };
 	unsigned int i;
 
-	load_list("0x402 0\n0x406 0\n");
-	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
-	assert_int_equal(write_to(SECOND_PATH, "0x402 0\n0x406 0\n"), 0);
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(setegid(i ? FIRST + i - 1 : 0), 0);
-		fds[i] = open_path(BATCH_PATH, O_RDONLY);
-		assert_int_equal(setegid(0), 0);
+		batches[i] = gids[i] ? open_in(gids[i], BATCH_PATH, O_RDONLY) :
+				       open_path(BATCH_PATH, O_RDONLY);
+		sessions[i] = session_of(gids[i], STORE_A);
 	}
-	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
-	assert_int_equal(run_batch_fd(fds[0], &op, 1), 0);
-	assert_fails(run_batch_fd(fds[1], &op, 1), ESTALE);
-	assert_int_equal(run_batch_fd(fds[2], &op, 1), 0);
-	/* The default list narrows the second. */
-	load_list("0x402 0\n");
-	assert_fails(run_batch_fd(fds[0], &op, 1), ESTALE);
-	assert_fails(run_batch_fd(fds[2], &op, 1), ESTALE);
+}
+
+TEST(with_revocation_any_list_revokes_all_descriptors_and_sessions, with_revocation, back)
+{
+	static const char *const paths[] = { LIST_PATH, FIRST_PATH, SECOND_PATH };
+	struct msr_batch_op op = read_op(0, STORE_A);
+	int batches[3], sessions[3];
+	unsigned int i, j;
+
 	for (i = 0; i < 3; i++)
-		close(fds[i]);
+		assert_int_equal(write_to(paths[i], "0x402 0\n"), 0);
+	for (i = 0; i < 3; i++) {
+		open_all(batches, sessions);
+		for (j = 0; j < 3; j++) {
+			assert_int_equal(run_batch_fd(batches[j], &op, 1), 0);
+			assert_int_equal(run_fd(sessions[j], NULL), 0);
+		}
+		/* The same list once more: none lacks what it had. */
+		assert_int_equal(write_to(paths[i], "0x402 0\n"), 0);
+		for (j = 0; j < 3; j++) {
+			assert_fails(run_batch_fd(batches[j], &op, 1), ESTALE);
+			assert_fails(run_fd(sessions[j], NULL), ESTALE);
+			close(batches[j]);
+			close(sessions[j]);
+		}
+	}
+}
+
+TEST(without_revocation_descriptors_and_sessions_stay, with_classes, back)
+{
+	static const char *const paths[] = { LIST_PATH, FIRST_PATH, SECOND_PATH };
+	static const char *const lists[] = {
+		"0x402 0xffff\n0x406 0xffff\n0x40a 0xffff\n",
+		"0x402 0xff\n0x406 0\n",
+		"0x402 0xff00\n0x40a 0\n",
+	};
+	struct msr_batch_op op = read_op(0, STORE_A);
+	int batches[3], sessions[3];
+	unsigned int i, j;
+
+	open_all(batches, sessions);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(write_to(paths[i], lists[i]), 0);
+		for (j = 0; j < 3; j++) {
+			assert_int_equal(run_batch_fd(batches[j], &op, 1), 0);
+			assert_int_equal(run_fd(sessions[j], NULL), 0);
+		}
+	}
+	for (j = 0; j < 3; j++) {
+		close(batches[j]);
+		close(sessions[j]);
+	}
 }
 
 static char text[8192];
@@ -398,11 +680,10 @@ TEST(msrsave_saves_what_each_class_can_write, with_classes, back)
 TEST(wrong_classes_fail_the_load_and_leave_nothing, NULL, back)
 {
 	static const char *const wrong[] = {
-		"class_gids=0",
-		"class_gids=5001,5001",
-		"class_gids=x",
-		"class_gids=4294967295",
-		"class_gids=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16",
+		"class_gids=0",		 "class_gids=00",
+		"class_gids=0x1389",	 "class_gids=5001,0x138a",
+		"class_gids=5001,5001",	 "class_gids=x",
+		"class_gids=4294967295", "class_gids=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16",
 		"class_gids=5001,0",
 	};
 	unsigned int i;
@@ -418,6 +699,15 @@ TEST(wrong_classes_fail_the_load_and_leave_nothing, NULL, back)
 		snprintf(path, sizeof(path), LIST_PATH "_%u", i);
 		assert_int_equal(write_to(path, "\n"), 0);
 	}
+}
+
+TEST(a_zero_in_front_does_not_make_a_group_octal, NULL, back)
+{
+	assert_int_equal(load_with("class_gids=05001,0005002"), 0);
+	assert_int_equal(access(FIRST_PATH, F_OK) | access(SECOND_PATH, F_OK), 0);
+	load_list("0x402 0xffff\n");
+	assert_int_equal(write_to(FIRST_PATH, "0x402 0xff\n"), 0);
+	assert_user_sees((struct user){ USER, USER, 1, { 5001 }, -1 }, 0xff, NONE, NONE);
 }
 
 /*
@@ -465,9 +755,8 @@ TEST(no_batch_is_judged_by_a_list_wider_than_the_default, with_classes, back)
 
 	load_list("0x402 0\n0x406 0\n");
 	assert_int_equal(write_to(FIRST_PATH, "0x402 0\n"), 0);
-	assert_int_equal(setegid(FIRST), 0);
-	fd = open_path(BATCH_PATH, O_RDONLY);
-	assert_int_equal(setegid(0), 0);
+	fd = open_in(FIRST, BATCH_PATH, O_RDONLY);
+	assert_true(fd >= 0);
 	atomic_store(&phase, 0);
 	stop = false;
 	for (i = 0; i < 3; i++)

@@ -5,11 +5,9 @@
  * or number here is of msr_safe.h.
  */
 
-#include <linux/io_uring.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
-#include "guest.h"
+#include "uring.h"
 
 #define MSR_SAFE_PATH "/dev/cpu/0/msr_safe"
 #define CHECK_PATH "/sys/module/msr_safe/parameters/check_batch_version"
@@ -193,36 +191,19 @@ TEST(registers_are_read_and_written_at_their_addresses, load_the_list, restore)
 /* One read or write by io_uring. Returns its result, or -1 with errno set. */
 static int by_io_uring(unsigned int opcode, int fd, uint64_t *value, uint64_t offset)
 {
-	struct io_uring_params params = { 0 };
-	int ring = syscall(__NR_io_uring_setup, 1, &params);
-	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqe;
-	char *sq, *cq;
-	int result;
-
-	if (ring < 0)
-		return -1;
-	sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-	cq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
-	sqe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
-	assert_true(sq != MAP_FAILED && cq != MAP_FAILED && sqe != MAP_FAILED);
-	*sqe = (struct io_uring_sqe){
+	struct io_uring_sqe request = {
 		.opcode = opcode,
 		.fd = fd,
 		.addr = (uintptr_t)value,
 		.len = sizeof(*value),
 		.off = offset,
 	};
-	*(uint32_t *)(sq + params.sq_off.array) = 0;
-	__atomic_store_n((uint32_t *)(sq + params.sq_off.tail), 1, __ATOMIC_RELEASE);
-	assert_int_equal(syscall(__NR_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0),
-			 1);
-	cqe = (struct io_uring_cqe *)(cq + params.cq_off.cqes);
-	result = cqe->res;
-	munmap(sq, 4096);
-	munmap(cq, 4096);
-	munmap(sqe, 4096);
-	close(ring);
+	struct uring ring;
+	int result;
+
+	uring_open(&ring, (struct io_uring_params){ 0 });
+	result = uring_do(&ring, request);
+	uring_close(&ring);
 	errno = result < 0 ? -result : 0;
 	return result < 0 ? -1 : result;
 }
@@ -233,8 +214,6 @@ TEST(io_uring_reads_and_writes_registers, load_the_list, restore)
 	int fd = client_open(2);
 	int result;
 
-	/* RHEL 9 has it turned off until the administrator allows it. */
-	write_file("/proc/sys/kernel/io_uring_disabled", "0");
 	result = by_io_uring(IORING_OP_WRITE, fd, &value, STORE_A);
 	/* Kernels without it have no such clients. */
 	if (result < 0 && errno == ENOSYS) {

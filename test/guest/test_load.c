@@ -441,16 +441,21 @@ static const struct {
 	long value;
 	int err;
 } steps[] = {
-	{ { "__alloc_percpu", "pcpu_alloc_noprof" }, 1, 0, -ENOMEM },
+	{ { "bitmap_zalloc" }, 1, 0, -ENOMEM },
+	{ { "bitmap_parselist" }, 1, -ERANGE, -EINVAL },
+	/* What visits need, and the budgets of sampling */
+	{ { "__alloc_percpu", "pcpu_alloc_noprof" }, 2, 0, -ENOMEM },
 	{ { "init_srcu_struct", "__init_srcu_struct" }, 1, -ENOMEM, -ENOMEM },
-	{ { "kvmalloc_node", "__kvmalloc_node_noprof" }, 16, 0, -ENOMEM },
+	{ { "kvmalloc_node", "__kvmalloc_node_noprof" }, 1, 0, -ENOMEM },
 	{ { "alloc_chrdev_region" }, 5, -EBUSY, -EBUSY },
 	{ { "__class_create", "class_create" }, 5, -ENOMEM, -ENOMEM },
 	{ { "device_create" }, 4 + 5 + 2, -ENOMEM, -ENOMEM },
-	{ { "__cpuhp_setup_state" }, 2, -ENOSPC, -ENOSPC },
+	{ { "__cpuhp_setup_state" }, 1, -ENOSPC, -ENOSPC },
 	{ { "cdev_alloc" }, 5, 0, -ENOMEM },
 	{ { "cdev_add" }, 5, -ENOMEM, -ENOMEM },
 };
+
+#define ALL_STEPS "class_gids=5001,5002 cpus=0-3"
 
 TEST(a_failure_of_any_step_of_loading_leaves_nothing, NULL, unload_at_end)
 {
@@ -460,10 +465,15 @@ TEST(a_failure_of_any_step_of_loading_leaves_nothing, NULL, unload_at_end)
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
 		for (nth = 1; nth <= steps[i].calls; nth++) {
 			fail_call(steps[i].names, nth, steps[i].value);
-			assert_int_equal(load_module("class_gids=5001,5002"), steps[i].err);
+			assert_int_equal(load_module(ALL_STEPS), steps[i].err);
 			assert_nothing_left();
 			assert_int_equal(unload_other("failstep"), 0);
 		}
+		/* There are no more of these, so none has been left out. */
+		fail_call(steps[i].names, nth, steps[i].value);
+		assert_int_equal(load_module(ALL_STEPS), 0);
+		assert_int_equal(unload_module(), 0);
+		assert_int_equal(unload_other("failstep"), 0);
 	}
 	assert_int_equal(load_module(""), 0);
 }

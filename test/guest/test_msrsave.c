@@ -4,6 +4,8 @@
  * change nothing; killed at any moment it leaves a whole file.
  */
 
+#include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 
@@ -217,6 +219,69 @@ TEST(what_does_not_take_is_told, prepare, NULL)
 			    "0x00000000000000FF was written, 0x0000000000000000 is read\n");
 	poke(2, PARTLY_STUCK, UINT64_MAX);
 	assert_filled(0, 2);
+}
+
+#define OWN_PATH "/sys/module/msr_safe/parameters/own_cpus_only"
+
+static int confine(void **state)
+{
+	pin_to(1);
+	return prepare(state) || write_file(OWN_PATH, "1");
+}
+
+static int release(void **state)
+{
+	cpu_set_t all;
+
+	(void)state;
+	memset(&all, 0xff, sizeof(all));
+	return sched_setaffinity(0, sizeof(all), &all) || write_file(OWN_PATH, "0");
+}
+
+/* As a daemon of a batch system that is bound to one CPU runs it */
+TEST(root_bound_to_one_cpu_saves_and_restores_all, confine, release)
+{
+	unsigned int cpu;
+
+	assert_int_equal(RUN(STATE_PATH), 0);
+	assert_silent();
+	fill(1);
+	assert_int_equal(RUN("-r", STATE_PATH), 0);
+	assert_silent();
+	for (cpu = 0; cpu < CPUS; cpu++)
+		assert_filled(0, cpu);
+}
+
+static int load_classes(void **state)
+{
+	gid_t group = 5001;
+
+	if (unload_module() || load_module("class_gids=5001,5002"))
+		return -1;
+	return prepare(state) || write_file(LIST_PATH "_5001", "0x402 0xff\n") ||
+	       setgroups(1, &group) || setegid(5002);
+}
+
+static int load_no_classes(void **state)
+{
+	(void)state;
+	if (setegid(0) || setgroups(0, NULL))
+		return -1;
+	return unload_module() ?: load_module("");
+}
+
+TEST(root_in_groups_of_classes_saves_and_restores_what_the_default_list_has, load_classes,
+     load_no_classes)
+{
+	unsigned int cpu;
+
+	assert_int_equal(RUN(STATE_PATH), 0);
+	assert_silent();
+	fill(1);
+	assert_int_equal(RUN("-r", STATE_PATH), 0);
+	assert_silent();
+	for (cpu = 0; cpu < CPUS; cpu++)
+		assert_filled(0, cpu);
 }
 
 /* Runs a restore of a file that is refused. */

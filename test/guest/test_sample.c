@@ -8,18 +8,10 @@
 #include <sys/epoll.h>
 
 #include "../../lib/libmsrsafe.h"
-#include "guest.h"
 #include "sessions.h"
+#include "workers.h"
 
-#define MS UINT64_C(1000000) /* in nanoseconds */
-
-static int set_parameter(const char *name, const char *value)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/module/msr_safe/parameters/%s", name);
-	return write_file(path, value);
-}
+static volatile bool stop;
 
 static int defaults(void **state)
 {
@@ -29,49 +21,9 @@ static int defaults(void **state)
 	       set_parameter("poll_gap_us", "20");
 }
 
-/* A session that can sample, of one register of each of the first CPUs */
-static struct session sampler(unsigned int cpus, unsigned int slots, unsigned int wake)
-{
-	struct msr_op ops[4];
-	struct msr_ops head = head_of(ops, cpus, slots);
-	unsigned int i;
-
-	for (i = 0; i < cpus; i++)
-		ops[i] = extended_read(i, CPU_NUMBER);
-	head.wake = wake;
-	return map_session(SAMPLE_PATH, &head);
-}
-
-/* How many points of the grid there were on a CPU that is so much behind the others */
-static uint64_t points(const struct session *session, uint64_t behind_ns)
-{
-	const struct msr_ring *ring = session->ring;
-	uint64_t first = ring->first_ns + behind_ns;
-
-	return ring->stop_ns < first ? 0 : (ring->stop_ns - first) / ring->period_ns + 1;
-}
-
-static uint64_t accounted(const struct session *session, unsigned int nr)
-{
-	const struct msr_stream *stream = stream_of(session, nr);
-
-	return stream->head + stream->late + stream->throttled + stream->offline;
-}
-
-/* Until the first CPU has written so many, for 20 seconds at most */
-static void wait_for_records(const struct session *session, uint64_t count)
-{
-	uint64_t give_up = now_ns() + 20000 * MS;
-
-	while (*(volatile __u64 *)&stream_of(session, 0)->head < count) {
-		assert_true(now_ns() < give_up);
-		usleep(1000);
-	}
-}
-
 TEST(a_timer_writes_a_record_at_the_points_of_the_grid, load_the_list, defaults)
 {
-	struct session session = sampler(4, 1024, 0);
+	struct session session = sampler(4, 1024);
 	uint64_t before = now_ns(), after;
 	unsigned int i;
 	uint64_t n;
@@ -79,12 +31,15 @@ TEST(a_timer_writes_a_record_at_the_points_of_the_grid, load_the_list, defaults)
 	assert_int_equal(set_parameter("sample_permille", "1000"), 0);
 	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
 	assert_int_equal(session.ring->state, MSR_RING_SAMPLING);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(stream_of(&session, i)->state, MSR_STREAM_SAMPLING);
 	usleep(300000);
 	assert_int_equal(session.ring->stop_ns, 0);
 	assert_int_equal(stop_fd(session.fd), 0);
 	after = now_ns();
 	assert_int_equal(session.ring->state, MSR_RING_READY);
 	assert_int_equal(session.ring->period_ns, 2 * MS);
+	assert_int_equal(session.ring->hold_ns, 0);
 	/* Without a first point: that of a grid which begins at 0 */
 	assert_int_equal(session.ring->first_ns % (2 * MS), 0);
 	assert_in_range(session.ring->first_ns, before + 1, before + 200 * MS);
@@ -95,6 +50,7 @@ TEST(a_timer_writes_a_record_at_the_points_of_the_grid, load_the_list, defaults)
 		uint64_t last = 0;
 
 		assert_int_equal(accounted(&session, i), points(&session, 0));
+		assert_int_equal(stream->state, MSR_STREAM_IDLE);
 		assert_true(stream->head > 0);
 		for (n = 0; n < stream->head; n++) {
 			const struct msr_record *record = record_of(&session, i, n);
@@ -115,7 +71,7 @@ TEST(a_timer_writes_a_record_at_the_points_of_the_grid, load_the_list, defaults)
 
 TEST(a_first_point_is_one_of_the_grid_be_it_past_or_to_come, load_the_list, defaults)
 {
-	struct session session = sampler(1, 64, 0);
+	struct session session = sampler(1, 64);
 	struct msr_start start = { .size = sizeof(start), .period_ns = 3 * MS };
 	uint64_t now = now_ns();
 
@@ -137,7 +93,7 @@ TEST(a_first_point_is_one_of_the_grid_be_it_past_or_to_come, load_the_list, defa
 
 TEST(staggered_cpus_are_spread_over_the_period, load_the_list, defaults)
 {
-	struct session session = sampler(4, 256, 0);
+	struct session session = sampler(4, 256);
 	struct msr_start start = { .size = sizeof(start),
 				   .flags = MSR_START_STAGGER,
 				   .period_ns = 8 * MS };
@@ -165,7 +121,7 @@ TEST(staggered_cpus_are_spread_over_the_period, load_the_list, defaults)
 
 TEST(records_and_points_without_one_are_those_of_the_grid, load_the_list, defaults)
 {
-	struct session session = sampler(4, 4, 0);
+	struct session session = sampler(4, 4);
 	uint64_t expected[4] = { 0 };
 	unsigned int round, i;
 
@@ -189,54 +145,68 @@ TEST(records_and_points_without_one_are_those_of_the_grid, load_the_list, defaul
 
 TEST(sampling_that_takes_more_than_its_share_is_throttled, load_the_list, defaults)
 {
-	struct session session = sampler(2, 4, 0);
+	struct session session = sampler(2, 4);
+	unsigned int i;
 
-	assert_int_equal(set_parameter("sample_permille", "0"), 0);
-	assert_int_equal(start_fd(session.fd, MS, 0), 0);
-	usleep(100000);
-	assert_int_equal(stream_of(&session, 0)->head, 0);
-	assert_int_equal(set_parameter("sample_permille", "1000"), 0);
-	usleep(100000);
-	assert_int_equal(stop_fd(session.fd), 0);
-	assert_true(stream_of(&session, 0)->throttled > 0);
-	assert_true(stream_of(&session, 0)->head > 0);
-	assert_int_equal(accounted(&session, 0), points(&session, 0));
+	/* A thousandth of the period is less than the interrupt of a timer takes. */
+	must_set("sample_permille", "1");
+	assert_int_equal(start_fd(session.fd, MS / 10, 0), 0);
+	usleep(300000);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(stream_of(&session, i)->state, MSR_STREAM_SAMPLING);
+	assert_exact(&session, NULL);
+	for (i = 0; i < 2; i++)
+		assert_true(stream_of(&session, i)->throttled > points(&session, 0) / 2);
 	end(&session);
 }
 
-TEST(a_cpu_that_comes_back_continues_on_the_same_grid, load_the_list, defaults)
+TEST(a_cpu_that_goes_offline_ends_its_timer_until_the_next_start, load_the_list, defaults)
 {
-	struct session session = sampler(4, 1024, 0);
-	uint64_t head;
+	struct session session = sampler(4, 1024);
+	uint64_t head, before[4];
+	unsigned int i;
 
+	must_set("sample_permille", "1000");
 	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
-	usleep(50000);
+	wait_for_records(&session, 3, 5);
 	assert_int_equal(set_online(3, false), 0);
-	head = stream_of(&session, 3)->head;
-	usleep(100000);
-	assert_int_equal(stream_of(&session, 3)->head, head);
+	wait_for_state(&session, 3, MSR_STREAM_ENDED);
+	head = head_of_stream(&session, 3);
 	assert_int_equal(set_online(3, true), 0);
-	assert_in_range(stream_of(&session, 3)->offline, 40, 5000);
-	usleep(100000);
-	assert_int_equal(stop_fd(session.fd), 0);
-	assert_true(stream_of(&session, 3)->head > head);
-	assert_int_equal(accounted(&session, 3), points(&session, 0));
-	assert_int_equal(record_of(&session, 3, head - 1)->word[0], 3);
-	assert_int_equal(record_of(&session, 3, head)->word[0], 3);
-	assert_int_equal(accounted(&session, 0), points(&session, 0));
-	assert_int_equal(stream_of(&session, 0)->offline, 0);
+	wait_for_records(&session, 0, head_of_stream(&session, 0) + 20);
+	assert_int_equal(head_of_stream(&session, 3), head);
+	assert_int_equal(stream_of(&session, 3)->state, MSR_STREAM_ENDED);
+	assert_int_equal(stream_of(&session, 0)->state, MSR_STREAM_SAMPLING);
+	assert_fails(start_fd(session.fd, 2 * MS, 0), EBUSY);
+	assert_exact(&session, NULL);
+	assert_true(stream_of(&session, 3)->offline >= 19);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(stream_of(&session, i)->offline, 0);
 
-	/* One that is offline when it starts, and one that is offline when it stops */
-	assert_int_equal(set_online(3, false), 0);
-	head = accounted(&session, 3);
+	for (i = 0; i < 4; i++)
+		before[i] = accounted(&session, i);
 	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
-	usleep(50000);
-	assert_int_equal(stop_fd(session.fd), 0);
-	assert_int_equal(accounted(&session, 3) - head, points(&session, 0));
+	assert_int_equal(stream_of(&session, 3)->state, MSR_STREAM_SAMPLING);
+	wait_for_records(&session, 3, head + 1);
+	assert_int_equal(record_of(&session, 3, head)->word[0], 3);
+	assert_exact(&session, before);
 	end(&session);
 }
 
-static volatile bool stop;
+TEST(a_cpu_that_is_offline_gets_no_timer_and_start_succeeds, load_the_list, defaults)
+{
+	struct session session = sampler(4, 64);
+
+	assert_int_equal(set_online(3, false), 0);
+	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
+	assert_int_equal(stream_of(&session, 3)->state, MSR_STREAM_ENDED);
+	assert_int_equal(set_online(3, true), 0);
+	wait_for_records(&session, 0, 20);
+	assert_exact(&session, NULL);
+	assert_int_equal(stream_of(&session, 3)->head, 0);
+	assert_int_equal(stream_of(&session, 3)->offline, points(&session, 0));
+	end(&session);
+}
 
 static void *toggle_cpu_3(void *arg)
 {
@@ -251,7 +221,7 @@ static void *toggle_cpu_3(void *arg)
 
 TEST(the_identity_holds_while_cpus_come_and_go, load_the_list, defaults)
 {
-	struct session session = sampler(4, 4, 0);
+	struct session session = sampler(4, 4);
 	uint64_t expected = 0;
 	unsigned int round, i;
 	pthread_t thread;
@@ -274,7 +244,7 @@ TEST(the_identity_holds_while_cpus_come_and_go, load_the_list, defaults)
 
 TEST(a_reader_that_is_too_slow_knows_how_many_records_it_lost, load_the_list, defaults)
 {
-	struct session session = sampler(2, 8, 0);
+	struct session session = sampler(2, 8);
 	struct msr_record *record = malloc(session.ring->record_size);
 	struct msr_safe_ring reader;
 	uint64_t got = 0, last = 0;
@@ -361,7 +331,7 @@ TEST(no_record_of_a_million_is_torn, load_the_list, defaults)
 
 TEST(a_wrong_argument_of_start_or_stop_is_refused, load_the_list, defaults)
 {
-	struct session session = sampler(1, 4, 0);
+	struct session session = sampler(1, 4);
 	struct {
 		struct msr_start start;
 		uint64_t more;
@@ -471,9 +441,15 @@ TEST(a_user_without_the_node_cannot_open_it, load_the_list, defaults)
 
 TEST(a_session_that_samples_is_busy, load_the_list, defaults)
 {
-	struct session session = sampler(1, 4, 0);
+	struct session session = sampler(1, 4);
 
 	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	assert_fails(start_fd(session.fd, MS, 0), EBUSY);
+	assert_fails(run_fd(session.fd, NULL), EBUSY);
+	/* Also when its timer has ended */
+	must_set("sample_max_hz", "0");
+	wait_for_state(&session, 0, MSR_STREAM_ENDED);
+	must_set("sample_max_hz", "10000");
 	assert_fails(start_fd(session.fd, MS, 0), EBUSY);
 	assert_fails(run_fd(session.fd, NULL), EBUSY);
 	assert_int_equal(stop_fd(session.fd), 0);
@@ -482,47 +458,70 @@ TEST(a_session_that_samples_is_busy, load_the_list, defaults)
 	end(&session);
 }
 
-TEST(the_rates_of_all_sessions_of_a_cpu_have_a_limit, load_the_list, defaults)
-{
-	struct session one = sampler(2, 4, 0), two = sampler(1, 4, 0), three = sampler(1, 4, 0);
+/* The ring and the streams of up to two CPUs */
+struct image {
+	struct msr_ring ring;
+	struct msr_stream streams[2];
+};
 
-	assert_int_equal(set_parameter("sample_max_hz", "1000"), 0);
-	assert_fails(start_fd(one.fd, MS - 1, 0), EBUSY);
-	assert_int_equal(start_fd(one.fd, 2 * MS, 0), 0);
-	assert_int_equal(start_fd(two.fd, 2 * MS, 0), 0);
-	assert_fails(start_fd(three.fd, MSR_PERIOD_MAX_NS, 0), EBUSY);
-	assert_int_equal(stop_fd(two.fd), 0);
-	assert_int_equal(start_fd(three.fd, 2 * MS, 0), 0);
-	end(&one); /* A session that is closed gives its rate back, */
-	assert_int_equal(start_fd(two.fd, 2 * MS, 0), 0);
-	load_list("0x402 0\n"); /* and so does one that a list has ended. */
-	load_the_list(NULL);
-	one = sampler(1, 4, 0);
-	assert_int_equal(start_fd(one.fd, MS, 0), 0);
-	assert_int_equal(stop_fd(one.fd), 0);
-	assert_int_equal(set_parameter("sample_max_hz", "0"), 0);
-	assert_fails(start_fd(one.fd, MSR_PERIOD_MAX_NS, 0), EBUSY);
-	end(&one);
-	end(&two);
-	end(&three);
+static struct image image_of(const struct session *session)
+{
+	struct image image;
+	unsigned int i;
+
+	memset(&image, 0, sizeof(image));
+	memcpy(&image.ring, session->ring, sizeof(image.ring));
+	for (i = 0; i < session->ring->cpus; i++)
+		memcpy(&image.streams[i], stream_of(session, i), sizeof(image.streams[i]));
+	return image;
 }
 
-TEST(a_start_that_fails_changes_nothing_in_the_ring, load_the_list, defaults)
+TEST(a_session_that_is_not_started_is_left_as_it_is_by_stop, load_the_list, defaults)
 {
-	struct session session = sampler(2, 4, 0);
-	struct msr_ring before;
+	struct session session = sampler(2, 4);
+	struct image before = image_of(&session), after;
+	unsigned int round;
+
+	/* Before the first start; after a stop, a run; and when a list has ended it */
+	for (round = 0; round < 3; round++) {
+		assert_int_equal(stop_fd(session.fd), 0);
+		after = image_of(&session);
+		assert_memory_equal(&after, &before, sizeof(before));
+		assert_int_equal(before.streams[1].state, MSR_STREAM_IDLE);
+		if (round == 0) {
+			assert_int_equal(start_fd(session.fd, MS, 0), 0);
+			wait_for_records(&session, 0, 2);
+			assert_int_equal(stop_fd(session.fd), 0);
+			assert_int_equal(run_fd(session.fd, NULL), 0);
+		} else {
+			load_list("0x402 0\n");
+		}
+		before = image_of(&session);
+	}
+	assert_int_equal(before.ring.state, MSR_RING_REVOKED);
+	end(&session);
+}
+
+TEST(a_start_that_fails_changes_nothing, load_the_list, defaults)
+{
+	struct session session = sampler(2, 4);
+	struct image before, after;
 
 	assert_int_equal(start_fd(session.fd, MS, 0), 0);
 	usleep(20000);
 	assert_int_equal(stop_fd(session.fd), 0);
-	before = *session.ring;
-	assert_int_equal(set_parameter("sample_max_hz", "100"), 0);
-	assert_fails(start_fd(session.fd, MS, 0), EBUSY);
-	assert_memory_equal(session.ring, &before, sizeof(before));
+	before = image_of(&session);
+	must_set("sample_max_hz", "0");
+	assert_fails(start_fd(session.fd, MS, 0), EPERM);
+	after = image_of(&session);
+	assert_memory_equal(&after, &before, sizeof(before));
+	must_set("sample_max_hz", "10000");
+	assert_fails(start_fd(session.fd, MS, MS - 1), EINVAL);
 	load_list("0x402 0\n");
-	before.state = MSR_RING_REVOKED;
+	before.ring.state = MSR_RING_REVOKED;
 	assert_fails(start_fd(session.fd, 100 * MS, 0), ESTALE);
-	assert_memory_equal(session.ring, &before, sizeof(before));
+	after = image_of(&session);
+	assert_memory_equal(&after, &before, sizeof(before));
 	end(&session);
 }
 
@@ -535,7 +534,7 @@ static int no_failstep(void **state)
 /* The guest has no such CPUs: the kernel is made to say that all are. */
 TEST(nohz_full_cpus_are_left_alone_unless_permitted, load_the_list, no_failstep)
 {
-	struct session session = sampler(2, 4, 0);
+	struct session session = sampler(2, 4);
 	int err = load_other("/t/failstep.ko", "symbol=housekeeping_test_cpu nth=0 value=0");
 
 	if (err == -ENOENT) {
@@ -562,41 +561,63 @@ TEST(parameters_have_bounds, NULL, defaults)
 	assert_int_equal(set_parameter("sample_isolated", "2"), -EINVAL);
 }
 
-TEST(no_sample_is_newer_than_the_write_of_a_list, load_the_list, defaults)
+TEST(after_the_write_of_a_list_there_is_no_record_and_nothing_is_counted, load_the_list, defaults)
 {
+	struct image before, after;
 	unsigned int round, i;
 
 	for (round = 0; round < 100; round++) {
 		struct session session;
-		uint64_t heads[4], counted[4];
 
 		load_the_list(NULL);
-		session = sampler(4, 16, 0);
+		session = sampler(2, 16);
 		assert_int_equal(start_fd(session.fd, 100000, 0), 0);
 		usleep(1000 + 137 * round % 3000);
 		load_list("0x402 0\n");
-		for (i = 0; i < 4; i++) {
-			heads[i] = stream_of(&session, i)->head;
-			counted[i] = accounted(&session, i);
-		}
-		assert_int_equal(session.ring->state, MSR_RING_REVOKED);
+		before = image_of(&session);
+		assert_int_equal(before.ring.state, MSR_RING_REVOKED);
 		usleep(2000);
-		for (i = 0; i < 4; i++) {
-			assert_int_equal(stream_of(&session, i)->head, heads[i]);
-			assert_int_equal(accounted(&session, i), counted[i]);
-			assert_int_equal(counted[i], points(&session, 0));
-		}
+		after = image_of(&session);
+		/* That a timer has ended, it says when it would have run next. */
+		for (i = 0; i < 2; i++)
+			before.streams[i].state = after.streams[i].state;
+		assert_memory_equal(&after, &before, sizeof(before));
+		assert_int_equal(after.ring.stop_ns, 0);
+		end(&session);
+	}
+}
+
+TEST(a_session_that_a_list_has_ended_accounts_for_each_point_when_it_is_stopped, load_the_list,
+     defaults)
+{
+	unsigned int round, i;
+
+	for (round = 0; round < 60; round++) {
+		struct session session;
+		uint64_t heads[4];
+
+		load_the_list(NULL);
+		session = sampler(4, 16);
+		assert_int_equal(start_fd(session.fd, 100000, 0), 0);
+		usleep(1000 + 137 * round % 3000);
+		load_list("0x402 0\n");
+		for (i = 0; i < 4; i++)
+			heads[i] = head_of_stream(&session, i);
+		usleep(round % 3 * 2000);
+		assert_exact(&session, NULL);
+		for (i = 0; i < 4; i++)
+			assert_int_equal(head_of_stream(&session, i), heads[i]);
+		assert_int_equal(session.ring->state, MSR_RING_REVOKED);
+		assert_true(session.ring->stop_ns > 0);
 		assert_fails(start_fd(session.fd, MS, 0), ESTALE);
 		assert_fails(run_fd(session.fd, NULL), ESTALE);
-		assert_int_equal(stop_fd(session.fd), 0);
-		assert_int_equal(session.ring->state, MSR_RING_REVOKED);
 		end(&session);
 	}
 }
 
 TEST(a_list_that_allows_it_lets_sampling_go_on, load_the_list, defaults)
 {
-	struct session session = sampler(2, 16, 0);
+	struct session session = sampler(2, 16);
 	unsigned int round;
 
 	assert_int_equal(start_fd(session.fd, 500000, 0), 0);
@@ -609,87 +630,67 @@ TEST(a_list_that_allows_it_lets_sampling_go_on, load_the_list, defaults)
 	end(&session);
 }
 
-static int poll_session(const struct session *session, int timeout)
+static int poll_session(const struct session *session)
 {
 	struct pollfd fd = { .fd = session->fd, .events = POLLIN };
 
-	return poll(&fd, 1, timeout) < 0 ? -1 : fd.revents;
+	return poll(&fd, 1, 20000) == 1 ? fd.revents : -1;
 }
 
-TEST(poll_reports_records_after_wake_of_them, load_the_list, defaults)
+TEST(poll_says_that_a_session_is_always_ready, load_the_list, defaults)
 {
-	struct session session = sampler(2, 64, 8);
-	struct epoll_event event = { .events = EPOLLIN };
-	int epoll = epoll_create1(0);
-	unsigned int i;
+	struct session session = sampler(2, 64);
+	struct timeval patience = { .tv_sec = 20 };
+	fd_set fds;
 
-	assert_int_equal(poll_session(&session, 0), 0);
-	assert_int_equal(start_fd(session.fd, 2 * MS, 0), 0);
-	for (i = 1; i < 4; i++) {
-		assert_int_equal(poll_session(&session, 5000), POLLIN);
-		assert_true(stream_of(&session, 0)->head >= 8 || stream_of(&session, 1)->head >= 8);
-	}
-	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, session.fd, &event), 0);
-	for (i = 1; i < 4; i++) {
-		assert_int_equal(epoll_wait(epoll, &event, 1, 5000), 1);
-		assert_int_equal(event.events, EPOLLIN);
-	}
-	assert_int_equal(stop_fd(session.fd), 0);
-	/* One that was there before the stop, or none: each is reported once. */
-	poll_session(&session, 50);
-	assert_int_equal(poll_session(&session, 50), 0);
-	/* Not before there are so many */
-	assert_int_equal(start_fd(session.fd, 1000 * MS, 0), 0);
-	assert_int_equal(poll_session(&session, 100), 0);
+	assert_int_equal(poll_session(&session), POLLIN);
+	FD_ZERO(&fds);
+	FD_SET(session.fd, &fds);
+	assert_int_equal(select(session.fd + 1, &fds, NULL, NULL, &patience), 1);
+	assert_int_equal(start_fd(session.fd, 3600000 * MS, 0), 0);
+	/* As often as it is asked */
+	assert_int_equal(poll_session(&session), POLLIN);
+	assert_int_equal(poll_session(&session), POLLIN);
+	load_list("0x402 0\n");
+	assert_int_equal(poll_session(&session), POLLIN);
+	end(&session);
+}
+
+TEST(epoll_refuses_a_session, load_the_list, defaults)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct session session = sampler(2, 64);
+	int epoll = epoll_create1(0);
+
+	assert_fails(epoll_ctl(epoll, EPOLL_CTL_ADD, session.fd, &event), EPERM);
+	assert_int_equal(start_fd(session.fd, MS, 0), 0);
+	assert_fails(epoll_ctl(epoll, EPOLL_CTL_ADD, session.fd, &event), EPERM);
 	close(epoll);
 	end(&session);
-}
-
-static void *clear_soon(void *arg)
-{
-	usleep(100000);
-	load_list("0x402 0\n");
-	return arg;
-}
-
-TEST(poll_reports_the_end_of_a_session, load_the_list, defaults)
-{
-	struct session session = sampler(1, 64, 0);
-	struct msr_op op = extended_read(0, CPU_NUMBER);
-	struct session other = prepare(&op, 1, 1, false);
-	pthread_t thread;
-
-	assert_int_equal(poll_session(&other, 0), 0);
-	assert_int_equal(start_fd(session.fd, 5 * MS, 0), 0);
-	assert_int_equal(pthread_create(&thread, NULL, clear_soon, NULL), 0);
-	assert_int_equal(poll_session(&session, 20000), POLLHUP);
-	pthread_join(thread, NULL);
-	assert_int_equal(poll_session(&session, 0), POLLHUP);
-	assert_int_equal(poll_session(&other, 0), POLLHUP);
-	end(&session);
-	end(&other);
 }
 
 TEST(on_change_there_is_a_record_for_each_change, load_the_list, defaults)
 {
 	struct msr_op ops[] = { extended_read(1, STORE_A), extended_read(1, CPU_NUMBER) };
 	struct msr_ops head = head_of(ops, 2, 64);
+	const struct msr_stream *stream;
 	struct session session;
 	unsigned int i;
 
 	poke(1, STORE_A, 100);
-	head.wake = 1;
 	session = map_session(SAMPLE_PATH, &head);
+	stream = stream_of(&session, 0);
 	assert_int_equal(start_fd(session.fd, 200000, 4 * MS), 0);
+	assert_int_equal(session.ring->hold_ns, 4 * MS);
 	usleep(50000);
-	assert_int_equal(stream_of(&session, 0)->head, 0);
+	assert_int_equal(stream->head, 0);
 	for (i = 0; i < 10; i++) {
 		const struct msr_record *record = record_of(&session, 0, i);
 		uint64_t before = now_ns(), at;
 
 		poke(1, STORE_A, 101 + i);
-		assert_int_equal(poll_session(&session, 5000), POLLIN);
-		assert_int_equal(stream_of(&session, 0)->head, i + 1);
+		wait_for_records(&session, 0, i + 1);
+		assert_int_equal(stream->head, i + 1);
 		assert_int_equal(record->word[0], 101 + i);
 		assert_int_equal(record->word[1], 1);
 		/* Its time is that of a read before the change, not long before. */
@@ -697,20 +698,62 @@ TEST(on_change_there_is_a_record_for_each_change, load_the_list, defaults)
 		assert_in_range(at, before - 1000 * MS, before + MS / 10 + (now_ns() - before));
 	}
 	usleep(20000);
-	assert_int_equal(stream_of(&session, 0)->head, 10);
+	assert_int_equal(stream->head, 10);
 	assert_int_equal(stop_fd(session.fd), 0);
-	assert_int_equal(accounted(&session, 0), record_of(&session, 0, 9)->tick);
+	end(&session);
+}
+
+static void *change_again_and_again(void *arg)
+{
+	uint64_t value = 0;
+
+	while (!stop) {
+		poke(1, STORE_A, value++);
+		usleep(1000);
+	}
+	return arg;
+}
+
+/* There is no grid then. */
+TEST(on_change_records_and_throttled_reads_have_the_ticks, load_the_list, defaults)
+{
+	struct msr_op op = extended_read(1, STORE_A);
+	struct msr_ops head = head_of(&op, 1, 4096);
+	struct session session = map_session(SAMPLE_PATH, &head);
+	const struct msr_stream *stream = stream_of(&session, 0);
+	pthread_t thread;
+	uint64_t i;
+
+	/* Slots that are further apart than its reads */
+	must_set("sample_max_hz", "500");
+	stop = false;
+	assert_int_equal(pthread_create(&thread, NULL, change_again_and_again, NULL), 0);
+	assert_int_equal(start_fd(session.fd, MS / 10, MS / 2), 0);
+	usleep(500000);
+	assert_int_equal(stop_fd(session.fd), 0);
+	stop = true;
+	pthread_join(thread, NULL);
+	assert_in_range(stream->head, 2, 4096);
+	assert_true(stream->throttled > 0);
+	assert_int_equal(stream->late, 0);
+	assert_int_equal(stream->offline, 0);
+	for (i = 1; i < stream->head; i++)
+		assert_true(record_of(&session, 0, i)->tick > record_of(&session, 0, i - 1)->tick);
+	assert_true(record_of(&session, 0, i - 1)->tick <= accounted(&session, 0));
+	/* The next number is that of a run. */
+	assert_int_equal(run_fd(session.fd, NULL), 0);
+	assert_int_equal(record_of(&session, 0, i)->tick, accounted(&session, 0));
 	end(&session);
 }
 
 static int sample_and_wait(void *arg)
 {
-	struct session session = sampler(4, 16, 4);
+	int device = open(SAMPLE_PATH, O_RDONLY), fd = prepare_by(device, 1, 16);
 
-	if (start_fd(session.fd, 100000, *(uint64_t *)arg))
+	if (fd < 0 || start_fd(fd, 100000, *(uint64_t *)arg))
 		return 1;
 	for (;;)
-		poll_session(&session, -1);
+		pause();
 }
 
 TEST(a_sampler_can_be_killed_at_any_moment, load_the_list, defaults)
@@ -732,7 +775,7 @@ TEST(a_sampler_can_be_killed_at_any_moment, load_the_list, defaults)
 		assert_true(WIFSIGNALED(status));
 	}
 	/* All that they had is free. */
-	session = sampler(4, 16, 4);
+	session = sampler(4, 16);
 	assert_int_equal(start_fd(session.fd, 100000, 0), 0);
 	end(&session);
 }
@@ -758,7 +801,6 @@ static void *sample_again_and_again(void *arg)
 		struct msr_ops head = head_of(ops, count, 1U << rand_r(&seed) % 5);
 		struct session session;
 
-		head.wake = rand_r(&seed) % 2;
 		for (i = 0; i < count; i++)
 			ops[i] = extended_read(rand_r(&seed) % 4, CPU_NUMBER);
 		session.fd = ioctl(device, MSR_IOC_PREPARE, &head);
@@ -776,7 +818,7 @@ static void *sample_again_and_again(void *arg)
 			for (i = 0; i < session.ring->cpus; i++)
 				before[i] = accounted(&session, i);
 			if (start_fd(session.fd, period, 0)) {
-				if (errno != EBUSY && errno != ESTALE)
+				if (errno != ESTALE)
 					return "start";
 				continue;
 			}
@@ -811,21 +853,64 @@ TEST(sampling_survives_lists_and_cpus_that_change, load_the_list, defaults)
 	join_content_threads(threads, ARRAY_SIZE(threads));
 }
 
+static void start_and_stop(void *arg)
+{
+	const struct session *session = arg;
+
+	for (;;) {
+		start_fd(session->fd, 100000, 0);
+		stop_fd(session->fd);
+	}
+}
+
+static int end_children(void **state)
+{
+	end_workers();
+	return defaults(state);
+}
+
+TEST(a_start_that_is_killed_leaves_a_session_that_can_be_started, load_the_list, end_children)
+{
+	struct session session = sampler(4, 16);
+	unsigned int round, i;
+
+	for (round = 0; round < 60; round++) {
+		uint64_t before[4];
+		pid_t pid = start_child(0, NULL, start_and_stop, &session);
+
+		usleep(1000 + 331 * round % 20000);
+		kill_child(pid);
+		assert_int_equal(stop_fd(session.fd), 0);
+		/* The grids that the child had are those of all CPUs. */
+		for (i = 0; i < 4; i++) {
+			before[i] = accounted(&session, i);
+			assert_int_equal(before[i], before[0]);
+			assert_int_equal(stream_of(&session, i)->state, MSR_STREAM_IDLE);
+		}
+		assert_int_equal(session.ring->state, MSR_RING_READY);
+		assert_int_equal(start_fd(session.fd, MS, 0), 0);
+		wait_for_records(&session, 3, head_of_stream(&session, 3) + 2);
+		assert_exact(&session, before);
+		assert_int_equal(run_fd(session.fd, NULL), 0);
+	}
+	end(&session);
+}
+
 TEST(a_session_that_samples_keeps_the_module_loaded, load_the_list, defaults)
 {
-	struct session session = sampler(4, 16, 0);
+	struct session session = sampler(4, 16);
 
 	assert_int_equal(start_fd(session.fd, 100000, 0), 0);
 	close(session.fd);
 	/* The mapping keeps it going. */
 	assert_int_equal(unload_module(), -EWOULDBLOCK);
-	wait_for_records(&session, 1);
+	wait_for_records(&session, 0, 1);
 	munmap((void *)session.ring, session.len);
 }
 
 TEST(fdinfo_shows_the_rate_and_the_counters, load_the_list, defaults)
 {
-	struct session session = sampler(2, 16, 0);
+	struct session session = sampler(2, 16);
 	char path[64], text[1024], expected[256];
 	ssize_t len;
 	int fd;

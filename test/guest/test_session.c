@@ -3,9 +3,11 @@
  * Sessions: accesses prepared once and run many times.
  */
 
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "guest.h"
@@ -46,7 +48,10 @@ TEST(a_run_writes_a_record_of_the_values_of_each_cpu, load_the_list, NULL)
 		poke(i, STORE_B, 200 + i);
 	}
 	session = prepare(ops, ARRAY_SIZE(ops), 4, false);
-	assert_int_equal(session.ring->size, sizeof(*session.ring));
+	assert_int_equal(session.ring->size, 88);
+	assert_int_equal(session.ring->reason, 0);
+	assert_int_equal(session.ring->hold_ns, 0);
+	assert_int_equal(stream_of(&session, 1)->state, MSR_STREAM_IDLE);
 	assert_int_equal(session.ring->state, MSR_RING_READY);
 	assert_int_equal(session.ring->cpus, 2);
 	assert_int_equal(session.ring->slots, 4);
@@ -200,7 +205,7 @@ TEST(a_wrong_argument_of_prepare_is_refused, load_the_list, NULL)
 	heads[0].slots = 0;
 	heads[1].slots = 3;
 	heads[2].flags = 2;
-	heads[3].wake = 2;
+	heads[3].wake = 1;
 	heads[4].size = 4097;
 	heads[5].op_size = 63;
 	heads[6].count = 0;
@@ -341,6 +346,90 @@ TEST(the_mapping_outlives_the_descriptor, load_the_list, NULL)
 	close(session.fd);
 	assert_int_equal(record_of(&session, 0, 0)->word[0], 4711);
 	munmap((void *)session.ring, session.len);
+}
+
+/* Each of these calls takes hold of the pages themselves. */
+TEST(no_call_can_take_hold_of_pages_of_the_mapping, load_the_list, NULL)
+{
+	struct msr_op op = extended_read(0, STORE_A);
+	struct session session = prepare(&op, 1, 1024, false);
+	struct iovec pages = { .iov_base = (void *)session.ring, .iov_len = session.len };
+	char copy[8];
+	struct iovec local = { .iov_base = copy, .iov_len = sizeof(copy) };
+	struct iovec remote = { .iov_base = (void *)session.ring, .iov_len = sizeof(copy) };
+	struct io_uring_params params = { 0 };
+	int ring, pipes[2];
+
+	assert_int_equal(pipe(pipes), 0);
+	assert_fails(vmsplice(pipes[1], &pages, 1, 0), EFAULT);
+	assert_fails(vmsplice(pipes[1], &pages, 1, SPLICE_F_GIFT), EFAULT);
+	assert_int_equal(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), -1);
+	assert_true(errno == EFAULT || errno == ENOSYS); /* a kernel that has no such call */
+	ring = syscall(SYS_io_uring_setup, 2, &params);
+	if (ring >= 0) {
+		int got = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &pages, 1);
+
+		assert_int_equal(got, -1);
+		assert_true(errno == EFAULT || errno == EOPNOTSUPP);
+		close(ring);
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	end(&session);
+}
+
+/* A disk of the guest, if it has one */
+static int open_disk(void)
+{
+	static const char *const disks[] = { "/dev/ram0", "/dev/vda", "/dev/sda", "/dev/pmem0" };
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < ARRAY_SIZE(disks); i++) {
+		fd = open(disks[i], O_RDWR | O_DIRECT);
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+TEST(a_direct_write_from_the_mapping_is_efault, load_the_list, NULL)
+{
+	struct msr_op op = extended_read(0, STORE_A);
+	struct session session = prepare(&op, 1, 1, false);
+	int disk = open_disk();
+
+	if (disk < 0) {
+		end(&session);
+		skip(); /* a guest without a disk */
+	}
+	assert_fails(write(disk, session.ring, 4096), EFAULT);
+	close(disk);
+	end(&session);
+}
+
+TEST(write_can_copy_from_the_mapping, load_the_list, NULL)
+{
+	struct msr_op op = extended_read(0, STORE_A);
+	struct session session;
+	char copy[4096];
+	int pipes[2], file = open_path("/tmp/copy", O_RDWR | O_CREAT | O_TRUNC);
+
+	poke(0, STORE_A, 4711);
+	session = prepare(&op, 1, 1, false);
+	assert_int_equal(run_fd(session.fd, NULL), 0);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], session.ring, sizeof(copy)), sizeof(copy));
+	assert_int_equal(read(pipes[0], copy, sizeof(copy)), sizeof(copy));
+	assert_memory_equal(copy, session.ring, sizeof(*session.ring));
+	assert_int_equal(write(file, session.ring, session.len), session.len);
+	assert_int_equal(pread(file, copy, sizeof(copy), 4096), sizeof(copy));
+	assert_memory_equal(copy, stream_of(&session, 0), 4096);
+	close(file);
+	unlink("/tmp/copy");
+	close(pipes[0]);
+	close(pipes[1]);
+	end(&session);
 }
 
 TEST(the_descriptor_is_closed_on_exec_and_open_for_reading, load_the_list, NULL)
@@ -598,7 +687,7 @@ TEST(a_32_bit_program_is_enotty, load_the_list, NULL)
 	munmap(args, 4096);
 }
 
-TEST(a_run_can_be_killed_and_the_session_goes_on, load_the_list, NULL)
+TEST(a_run_that_is_killed_counts_for_each_cpu_and_the_session_goes_on, load_the_list, NULL)
 {
 	struct session session;
 	unsigned int round, i;
@@ -616,13 +705,15 @@ TEST(a_run_can_be_killed_and_the_session_goes_on, load_the_list, NULL)
 		usleep(1000 + 3777 * round);
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
+		for (i = 0; i < 4; i++)
+			assert_int_equal(accounted(&session, i), accounted(&session, 0));
 		assert_int_equal(run_fd(session.fd, NULL), 0);
 		for (i = 0; i < 4; i++) {
 			const struct msr_stream *stream = stream_of(&session, i);
 			const struct msr_record *record = record_of(&session, i, stream->head - 1);
 
-			/* One that was not finished has no number. */
-			assert_int_equal(record->tick, stream->head);
+			assert_int_equal(record->tick, accounted(&session, 0));
+			assert_int_equal(record->failed, 0);
 			assert_int_equal(record->word[0], i);
 			assert_int_equal(record->word[MAX_OPS / 4 - 1], i);
 		}

@@ -27,6 +27,9 @@
 
 #define OLD_LIST "0x402 0xffffffffffffffff 0x6e1 0xffffffffffffffff\n"
 #define NEW_LIST "0x406 0\n"
+#define LIST_OF_KILLED "0x40a 0\n"
+#define CLASS_PATH LIST_PATH "_5001"
+#define OTHER_CLASS_PATH LIST_PATH "_5002"
 #define MARK UINT64_C(0xabcd000000000000)
 
 struct user {
@@ -231,6 +234,15 @@ static unsigned int assert_the_new_list_holds(const char *how)
 	return cut;
 }
 
+static void starve_users(void)
+{
+	start_users(CGROUP);
+	assert_int_equal(write_file(CGROUP "/cpu.weight", "1"), 0);
+	assert_int_equal(write_file(BUSY_CGROUP "/cpu.weight", "10000"), 0);
+	start(BUSY_CGROUP, be_busy, NULL);
+	usleep(100000);
+}
+
 /* Linux 6.18 and later stop a user without time when it leaves the kernel: nothing is cut. */
 TEST(a_quota_does_not_delay_the_write, make_world, end_world)
 {
@@ -242,11 +254,7 @@ TEST(a_quota_does_not_delay_the_write, make_world, end_world)
 
 TEST(a_small_weight_does_not_delay_the_write, make_world, end_world)
 {
-	start_users(CGROUP);
-	assert_int_equal(write_file(CGROUP "/cpu.weight", "1"), 0);
-	assert_int_equal(write_file(BUSY_CGROUP "/cpu.weight", "10000"), 0);
-	start(BUSY_CGROUP, be_busy, NULL);
-	usleep(100000);
+	starve_users();
 	assert_true(assert_the_new_list_holds("cpu.weight") > 0);
 }
 
@@ -311,6 +319,95 @@ TEST(clearing_the_list_is_not_delayed, make_world, end_world)
 	free_users();
 	assert_users_end();
 	assert_int_equal(peek(USERS, STORE_A), MARK);
+}
+
+/* Kills a writer that has put its list into force, and waits for the users' batches. */
+static void kill_writer(void)
+{
+	uint64_t end = now_ns() + PATIENCE * UINT64_C(1000000000);
+	struct msr_batch_op op;
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(write_list(LIST_OF_KILLED) < 0);
+	do {
+		assert_true(now_ns() < end);
+		usleep(1000);
+		op = read_op(OURS, STORE_C);
+	} while (run_batch_fd(batch_fd, &op, 1));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	/* It had not returned, so it has not cut them because its patience was at an end. */
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+TEST(a_writer_that_is_killed_while_it_waits_cuts_the_batches, make_world, end_world)
+{
+	unsigned int cut;
+
+	starve_users();
+	kill_writer();
+	free_users();
+	cut = assert_users_end();
+	printf("# a killed writer: %u operations were cut\n", cut);
+	assert_true(cut > 0);
+}
+
+TEST(a_write_after_that_of_a_killed_writer_ends_the_first_list, make_world, end_world)
+{
+	starve_users();
+	kill_writer();
+	assert_the_new_list_holds("after a killed writer");
+}
+
+/* The users have opened the device as members of a class. */
+static int make_classes(void **state)
+{
+	if (unload_module() || load_module("class_gids=5001,5002") || make_world(state))
+		return -1;
+	close(batch_fd);
+	if (chmod(BATCH_PATH, 0666) || setegid(5001) || seteuid(1000))
+		return -1;
+	batch_fd = open(BATCH_PATH, O_RDONLY);
+	if (seteuid(0) || setegid(0) || batch_fd < 0)
+		return -1;
+	return write_file(CLASS_PATH, OLD_LIST);
+}
+
+static int end_classes(void **state)
+{
+	end_world(state);
+	return unload_module() ?: load_module("");
+}
+
+static bool is_any_cut(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_USERS; i++)
+		if (atomic_load(&users[i].cut))
+			return true;
+	return false;
+}
+
+/* All lists change in one step, so a batch is cut that still has all its rights. */
+TEST(the_list_of_another_class_is_not_delayed_and_cuts_batches, make_classes, end_classes)
+{
+	uint64_t began, took, end;
+
+	starve_users();
+	began = now_ns();
+	assert_int_equal(write_file(OTHER_CLASS_PATH, "0x402 0\n"), 0);
+	took = now_ns() - began;
+	assert_true(took < PROMISED * UINT64_C(1000000000));
+	free_users();
+	for (end = now_ns() + PATIENCE * UINT64_C(1000000000); !is_any_cut(); usleep(1000))
+		assert_true(now_ns() < end);
+	/* Those between two batches go on until they lose their own list. */
+	assert_int_equal(write_file(CLASS_PATH, "\n"), 0);
+	printf("# the write took %.2f s, %u operations were cut\n", took / 1e9, assert_users_end());
 }
 
 TEST_PROGRAM(keep_a_quota, end_quota)

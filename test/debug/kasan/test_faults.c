@@ -525,6 +525,8 @@ TEST(a_fault_in_the_largest_batch_executes_nothing, load_and_aim, unload_at_end)
 
 /* Extended operations, and sessions */
 
+#define PARAMETERS "/sys/module/msr_safe/parameters/"
+
 static struct msr_op *extended_ops;
 static bool waits;
 
@@ -567,7 +569,6 @@ static int use_session(void)
 	struct msr_run run = { .size = sizeof(run) };
 	void *map;
 
-	head.wake = 1;
 	fd = ioctl(device, MSR_IOC_PREPARE, &head);
 	if (fd < 0)
 		err = errno;
@@ -584,7 +585,7 @@ static int use_session(void)
 	return err;
 }
 
-/* Were one left, the module would count it, and could not be unloaded. */
+/* Were one left, it would be the only one that there may be, and the next one EMFILE. */
 static void no_session_is_left(int err)
 {
 	unsigned int i;
@@ -624,15 +625,76 @@ TEST(a_fault_in_extended_operations_is_an_error, load_and_aim, unload_at_end)
 	assert_true(fail_extended(17, &path) >= 3);
 }
 
+/* No more than one session, and no more memory than that of one of @kib */
+static void limit_sessions(const char *kib)
+{
+	assert_int_equal(write_file(PARAMETERS "session_max", "1"), 0);
+	assert_int_equal(write_file(PARAMETERS "session_max_kib", kib), 0);
+}
+
 TEST(a_fault_in_a_session_leaves_none, load_and_aim, unload_at_end)
 {
 	static const struct path path = { .call = use_session, .after = no_session_is_left };
 
+	/* A page, and for each of four CPUs one more */
+	limit_sessions("20");
 	/* The preparation, the session, its operations, its records, its queues, its timers */
 	assert_true(fail_extended(4, &path) >= 6);
 	assert_true(fail_extended(64, &path) >= 6);
 	assert_int_equal(unload_module(), 0);
 	assert_int_equal(load_module(""), 0);
+}
+
+/* Nothing is mapped here, so the kernel makes page tables for what comes. */
+#define FRESH ((void *)0x200000000000)
+
+static int session_fd;
+static size_t session_len;
+
+static int map_session(void)
+{
+	void *map = mmap(FRESH, session_len, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE,
+			 session_fd, 0);
+
+	return map == MAP_FAILED ? errno : 0;
+}
+
+static void the_session_is_mapped_as_a_whole_or_not(int err)
+{
+	struct msr_run run = { .size = sizeof(run) };
+	const struct msr_ring *ring = FRESH;
+	unsigned char there;
+
+	if (err) {
+		assert_int_equal(err, ENOMEM);
+		assert_fails(mincore(FRESH, session_len, &there), ENOMEM);
+	} else {
+		assert_int_equal(ring->cpus, 4);
+		assert_int_equal(munmap(FRESH, session_len), 0);
+	}
+	assert_int_equal(ioctl(session_fd, MSR_IOC_RUN, &run), 0);
+}
+
+TEST(a_fault_in_mapping_a_session_maps_nothing, load_and_aim, unload_at_end)
+{
+	static const struct path path = {
+		.call = map_session,
+		.after = the_session_is_mapped_as_a_whole_or_not,
+	};
+	int device = open_path("/dev/cpu/msr_sample", O_RDONLY);
+	struct msr_op four[4];
+	struct msr_ops head = head_of(four, 4, 4);
+	unsigned int i;
+
+	load_old_list();
+	for (i = 0; i < 4; i++)
+		four[i] = extended_read(i, STORE_A);
+	session_fd = ioctl(device, MSR_IOC_PREPARE, &head);
+	assert_true(session_fd >= 0);
+	session_len = head.map_len;
+	assert_true(fail_each(&path) >= 3); /* three levels of page tables */
+	close(session_fd);
+	close(device);
 }
 
 TEST(an_access_to_one_register_can_have_no_fault, load_and_aim, unload_at_end)
@@ -712,9 +774,10 @@ TEST(a_fault_in_making_a_cpus_device_keeps_the_cpu_off_line, load_and_aim, unloa
 
 /* Loading */
 
+/* With parameters that take memory of their own */
 static int load_it(void)
 {
-	return -load_module("");
+	return -load_module("cpus=0-3 class_gids=5001,5002");
 }
 
 static void it_is_loaded_or_nothing_is_left(int err)

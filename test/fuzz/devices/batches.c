@@ -134,7 +134,7 @@ static void expect_batch_refusals(const struct handle *handle, unsigned int cmd,
 {
 	uint64_t len = (uint64_t)batch->numops * sizeof(*ops);
 
-	if (cmd != X86_IOC_MSR_BATCH)
+	if (cmd != X86_IOC_MSR_BATCH || handle->node->samples)
 		may_fail(answers, ENOTTY);
 	if (!is_open_for(handle, false))
 		may_fail(answers, EBADF);

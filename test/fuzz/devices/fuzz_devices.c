@@ -13,6 +13,9 @@
  * first wrong answer.
  */
 
+#include <linux/capability.h>
+#include <sys/syscall.h>
+
 #include "fuzz_devices.h"
 
 struct options options;
@@ -74,9 +77,44 @@ bool enough(uint64_t calls, uint64_t start)
 	       now_ns() - start >= options.seconds * UINT64_C(1000000000);
 }
 
+static __thread bool lacks_rawio;
+
+static void set_effective(bool rawio)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data))
+		abort();
+	data[0].effective &= ~(1U << CAP_SYS_RAWIO);
+	if (rawio)
+		data[0].effective |= 1U << CAP_SYS_RAWIO;
+	if (syscall(SYS_capset, &header, data))
+		abort();
+}
+
+void set_rawio(bool on)
+{
+	lacks_rawio = !on;
+	set_effective(on);
+}
+
+/* The kernel's driver asks for the capability when it is opened. */
+static int open_stock(unsigned int cpu, int flags)
+{
+	int fd;
+
+	if (!lacks_rawio)
+		return open_cpu(cpu, "msr", flags);
+	set_effective(true);
+	fd = open_cpu(cpu, "msr", flags);
+	set_effective(false);
+	return fd;
+}
+
 bool stock(unsigned int cpu, uint32_t msr, uint64_t *value, bool writing)
 {
-	int fd = open_cpu(cpu, "msr", writing ? O_WRONLY : O_RDONLY);
+	int fd = open_stock(cpu, writing ? O_WRONLY : O_RDONLY);
 	bool good;
 
 	good = (writing ? pwrite(fd, value, 8, msr) : pread(fd, value, 8, msr)) == 8;

@@ -80,6 +80,9 @@ extern struct options options;
 /* Whether a mode has done what it is to do. */
 bool enough(uint64_t calls, uint64_t start);
 
+/* Takes CAP_SYS_RAWIO from the calling thread, or gives it back. */
+void set_rawio(bool on);
+
 /*
  * Reads or writes a register past the module, through the kernel's own driver.
  * Return: false if that fails, as it does on a CPU that is offline.

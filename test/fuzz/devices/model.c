@@ -298,7 +298,6 @@ static void replace(struct model *model, unsigned int nr, struct list *list)
 	if (model->lists[nr])
 		list_put(model->lists[nr]);
 	model->lists[nr] = list;
-	model->publications[nr]++;
 }
 
 void model_publish(struct model *model, unsigned int nr, struct list *list)
@@ -306,6 +305,7 @@ void model_publish(struct model *model, unsigned int nr, struct list *list)
 	unsigned int i;
 
 	replace(model, nr, list);
+	model->publications++;
 	for (i = 1; !nr && i < NR_LISTS; i++)
 		if (model->lists[i] && !list_is_within(model->lists[i], list))
 			replace(model, i, narrowed(model->lists[i], list));
@@ -318,6 +318,13 @@ int err_by_list(const struct list *list, const struct msr_batch_op *op)
 	if (!entry)
 		return -EACCES;
 	return !op->isrdmsr && !entry->wmask ? -EROFS : 0;
+}
+
+bool model_reaches(const struct model *model, unsigned int cpu)
+{
+	/* A CPU that does not exist, or is offline, has an error of its own. */
+	return !model->own_cpus_only || model->exempt || cpu >= model->nr_cpus ||
+	       !model->online[cpu] || model->in_mask[cpu];
 }
 
 static void execute_read(const struct model *model, const struct msr_batch_op *op,
@@ -363,7 +370,10 @@ static void execute_write(struct model *model, const struct msr_batch_op *op, ui
 	}
 }
 
-/* The list judges first; what it allows is then for the CPU to answer. */
+/*
+ * The list judges first; what it allows is then for the CPU to answer. Where a CPU is not the
+ * caller's, that is what the operation says, whatever else would be wrong with it.
+ */
 struct outcome model_op(struct model *model, const struct msr_batch_op *op, uint64_t mask)
 {
 	const struct msr_allowlist_entry *entry = list_find(model->list, op->msr);
@@ -376,6 +386,8 @@ struct outcome model_op(struct model *model, const struct msr_batch_op *op, uint
 	mask &= outcome.wmask;
 	if (!outcome.err && !op->isrdmsr && !mask)
 		outcome.err = -EROFS;
+	if (!model_reaches(model, op->cpu))
+		outcome.err = -EACCES;
 	if (outcome.err)
 		return outcome;
 	if (op->cpu >= model->nr_cpus || !model->online[op->cpu])

@@ -74,10 +74,14 @@ bool list_is_harmless(const struct list *list);
 
 struct model {
 	struct list *lists[NR_LISTS];
-	uint64_t publications[NR_LISTS]; /* how often each has been replaced */
+	uint64_t publications; /* how often one of them has been replaced */
 	struct list *list; /* by which the call under way is judged, one of them */
+	bool exempt; /* the call under way may reach all CPUs */
 	bool check_version;
 	bool revoke_on_change;
+	bool own_cpus_only;
+	bool in_mask[MAX_CPUS]; /* the CPUs that the caller is allowed to run on */
+	bool rawio; /* the caller has that capability */
 	bool pkrs_holds; /* what is written to it without a fault */
 	unsigned int nr_cpus;
 	bool online[MAX_CPUS];
@@ -90,6 +94,9 @@ void model_publish(struct model *model, unsigned int nr, struct list *list);
 
 /* Whether a list allows nothing that another one does not */
 bool list_is_within(const struct list *list, const struct list *bound);
+
+/* Whether the call under way may reach a CPU; it may reach one that does not exist, to no avail. */
+bool model_reaches(const struct model *model, unsigned int cpu);
 
 /* What an operation ends with */
 struct outcome {

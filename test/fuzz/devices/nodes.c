@@ -3,8 +3,8 @@
  * Opening and closing; registers past the module; CPUs that come and go.
  */
 
+#include <grp.h>
 #include <sched.h>
-#include <sys/fsuid.h>
 #include <sys/sysmacros.h>
 
 #include "sequential.h"
@@ -66,6 +66,8 @@ bool make_nodes(void)
 		if (!add_own_node(major(st.st_rdev), no_cpus[cpu]))
 			return false;
 	add_node(BATCH, 0, false, BATCH_PATH);
+	add_node(BATCH, 0, false, "/dev/cpu/msr_sample");
+	nodes[nr_nodes - 1].samples = true;
 	add_node(LIST, 0, false, LIST_PATH);
 	classes = access(LIST_PATH "_5001", F_OK) == 0;
 	for (cpu = 1; classes && cpu < NR_LISTS; cpu++) {
@@ -106,8 +108,67 @@ static struct node *random_node(void)
 	return node;
 }
 
-static void expect_open(const struct node *node, int flags, bool as_user, struct answers *answers)
+/* Those who open devices */
+struct opener {
+	bool as_user; /* of no rights; else root */
+	unsigned int uid;
+	unsigned int gid;
+	unsigned int other_gid; /* a supplementary group, or 0 */
+	bool rawio;
+};
+
+static struct opener random_opener(void)
 {
+	static const unsigned int gids[] = { 1000, CLASS_GID + 1, CLASS_GID + 2 };
+	static const unsigned int other_gids[] = { 0, 0, CLASS_GID + 1, CLASS_GID + 2 };
+	struct opener opener = { .as_user = one_in(&rng, 2), .rawio = model.rawio };
+
+	if (opener.as_user) {
+		opener.uid = 1000 + below(&rng, 2);
+		opener.gid = pick(&rng, gids);
+		opener.rawio = false;
+	} else if (one_in(&rng, 8)) {
+		opener.gid = pick(&rng, gids);
+	}
+	if (classes)
+		opener.other_gid = pick(&rng, other_gids);
+	return opener;
+}
+
+/* Root's permissions do not depend on its groups. */
+static void become(const struct opener *opener)
+{
+	gid_t gid = opener->other_gid;
+
+	if (setgroups(gid ? 1 : 0, &gid) || setresgid(-1, opener->gid, -1) ||
+	    setresuid(opener->uid, opener->uid, 0))
+		abort();
+}
+
+static void become_root(void)
+{
+	if (setresuid(0, 0, 0) || setresgid(0, 0, 0) || setgroups(0, NULL))
+		abort();
+	set_rawio(model.rawio);
+}
+
+/* Return: the number of the list, or -1 for one who has none. */
+static int list_of(const struct opener *opener)
+{
+	unsigned int nr;
+
+	if (!classes || !opener->as_user)
+		return 0;
+	for (nr = 1; nr < NR_LISTS; nr++)
+		if (opener->gid == CLASS_GID + nr || opener->other_gid == CLASS_GID + nr)
+			return nr;
+	return -1;
+}
+
+static void expect_open(const struct node *node, int flags, const struct opener *opener,
+			struct answers *answers)
+{
+	bool as_user = opener->as_user;
 	bool to_read = (flags & O_ACCMODE) != O_WRONLY;
 	bool to_write = (flags & O_ACCMODE) != O_RDONLY;
 
@@ -117,6 +178,8 @@ static void expect_open(const struct node *node, int flags, bool as_user, struct
 		may_fail(answers, EACCES);
 	else if (!is_present(node))
 		may_fail(answers, ENXIO);
+	if ((node->device == CPU || node->device == BATCH) && list_of(opener) < 0)
+		may_fail(answers, EACCES);
 }
 
 void close_one(struct handle *handle)
@@ -136,10 +199,10 @@ void open_one(void)
 	static const int more[] = { O_APPEND, O_NONBLOCK, O_CLOEXEC, O_SYNC };
 	const struct node *node = random_node();
 	int flags = pick(&rng, modes);
-	bool as_user = one_in(&rng, 3);
+	struct opener opener = random_opener();
 	struct answers answers = { 0 };
 	struct handle *handle;
-	int fd;
+	int fd, err;
 
 	if (nr_handles == NR_HANDLES)
 		close_one(&handles[below(&rng, nr_handles)]);
@@ -149,30 +212,24 @@ void open_one(void)
 	*handle = (struct handle){
 		.node = node,
 		.flags = flags,
-		.list_nr = classes ? below(&rng, NR_LISTS) : 0,
+		.list_nr = list_of(&opener) < 0 ? 0 : list_of(&opener),
+		.publications = model.publications,
+		.privileged = opener.rawio,
+		.of_root = !opener.as_user,
+		.uid = opener.uid,
 	};
-	handle->publications = model.publications[handle->list_nr];
 	begin(OPEN, handle, NULL, 0, 0);
-	note("flags %#x%s, list %u", flags, as_user ? " as user" : "", handle->list_nr);
-	expect_open(node, flags, as_user, &answers);
-	/* The effective group picks the list. Root's permissions do not depend on it. */
-	if (handle->list_nr && setegid(CLASS_GID + handle->list_nr))
-		mismatch("setegid");
-	if (as_user) {
-		setfsgid(1000);
-		setfsuid(1000);
-	}
+	note("flags %#x as user %u, groups %u %u, list %d", flags, opener.uid, opener.gid,
+	     opener.other_gid, list_of(&opener));
+	expect_open(node, flags, &opener, &answers);
+	become(&opener);
 	errno = 0;
 	fd = open(node->path, flags);
-	if (handle->list_nr)
-		setegid(0);
-	if (as_user) {
-		setfsuid(0);
-		setfsgid(0);
-	}
+	err = errno;
+	become_root();
 	if (!answers.nr_errs)
 		succeeds(&answers, fd);
-	answered(&answers, fd, errno);
+	answered(&answers, fd, err);
 	if (fd < 0)
 		return;
 	handle->fd = fd;
@@ -247,13 +304,40 @@ void change_register(void)
 
 /* CPUs */
 
-void come_from(unsigned int cpu)
+/* What the kernel says that it is, with CPUs that are offline */
+static void learn_mask(void)
 {
+	FILE *file = fopen("/proc/thread-self/status", "r");
+	unsigned long long mask = 0;
+	unsigned int cpu;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Cpus_allowed: %llx", &mask) == 1)
+			break;
+	if (!mask)
+		abort();
+	fclose(file);
+	for (cpu = 0; cpu < model.nr_cpus; cpu++)
+		model.in_mask[cpu] = mask >> cpu & 1;
+	sessions_look();
+}
+
+/* Calls come from this CPU, or with some others from where the kernel likes. */
+void come_from(unsigned int cpu, bool alone)
+{
+	uint64_t others = alone ? 0 : rnd(&rng);
 	cpu_set_t set;
+	unsigned int i;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	for (i = 0; i < model.nr_cpus; i++)
+		if (others >> i & 1)
+			CPU_SET(i, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		mismatch("sched_setaffinity");
+	learn_mask();
 }
 
 void move_home(void)
@@ -262,10 +346,21 @@ void move_home(void)
 
 	if (!model.online[cpu])
 		return;
+	begin(MOVE, NULL, NULL, 0, cpu);
 	stats->calls[MOVE]++;
 	home = cpu;
 	/* Mostly, but not always, on the CPU that the calls are for */
-	come_from(one_in(&rng, 8) ? 0 : home);
+	come_from(one_in(&rng, 8) ? 0 : home, !one_in(&rng, 4));
+}
+
+/* The caller is one who may open the kernel's own driver, or not. */
+void change_rights(void)
+{
+	begin(MOVE, NULL, NULL, 0, 0);
+	model.rawio = !model.rawio;
+	note("CAP_SYS_RAWIO %d", model.rawio);
+	set_rawio(model.rawio);
+	sessions_look();
 }
 
 void learn_registers(unsigned int cpu)
@@ -288,17 +383,20 @@ void toggle_cpu(void)
 	note("%s", model.online[cpu] ? "off" : "on");
 	if (home == cpu) {
 		home = 0;
-		come_from(0);
+		come_from(0, true);
 	}
 	err = set_online(cpu, !model.online[cpu]);
 	if (err) {
 		/* On a busy machine an emulated CPU may come too late for the kernel. */
 		printf("# CPU %u stays as it is: %s\n", cpu, errno_name(-err));
+		sessions_lose_cpu(cpu);
 		return;
 	}
 	stats->calls[HOTPLUG]++;
 	stats->hotplugs++;
 	model.online[cpu] = !model.online[cpu];
+	sessions_lose_cpu(cpu);
+	learn_mask();
 	/* The node of a CPU that returns is a new one. */
 	for (i = 0; i < nr_nodes; i++)
 		if (nodes[i].leaves && nodes[i].cpu == cpu)
@@ -314,7 +412,21 @@ void toggle_parameter(void)
 {
 	stats->calls[PARAM]++;
 	model.check_version = !model.check_version;
-	if (write_file("/sys/module/msr_safe/parameters/check_batch_version",
-		       model.check_version ? "1" : "0"))
+	if (write_file(PARAMETERS "check_batch_version", model.check_version ? "1" : "0"))
 		mismatch("check_batch_version cannot be set");
+}
+
+/*
+ * It has the kernel change code, which the emulator does not bear while other CPUs execute
+ * that: they do not, as only this task makes calls.
+ */
+void set_own_cpus_only(bool on)
+{
+	begin(PARAM, NULL, NULL, 0, 0);
+	note("own_cpus_only %d", on);
+	stats->calls[PARAM]++;
+	if (write_file(PARAMETERS "own_cpus_only", on ? "1" : "0"))
+		mismatch("own_cpus_only cannot be set");
+	model.own_cpus_only = on;
+	sessions_look();
 }

@@ -85,14 +85,15 @@ void mismatch(const char *format, ...)
 	va_end(args);
 }
 
-void judge_by(unsigned int nr)
+void judge_by(unsigned int nr, bool privileged)
 {
 	model.list = model.lists[nr];
+	model.exempt = privileged && model.rawio;
 }
 
 void begin(enum call call, const struct handle *handle, const void *buf, size_t len, int64_t off)
 {
-	judge_by(handle ? handle->list_nr : 0);
+	judge_by(handle ? handle->list_nr : 0, handle && handle->privileged);
 	record.call = call;
 	record.handle = handle;
 	record.buf = buf;
@@ -199,7 +200,7 @@ static void one_call(void)
 
 	record.number++;
 	/* With nothing listed there is not much to be found. */
-	judge_by(0);
+	judge_by(0, false);
 	if (!model.list->count && one_in(&rng, 100))
 		return refill_list();
 	if (nr_handles < 8 || dice < 400)
@@ -212,11 +213,11 @@ static void one_call(void)
 		return read_or_write(random_handle(for_writes), true);
 	if (dice < 6400)
 		return random_extended(random_handle(for_ioctls));
-	if (dice < 8400)
+	if (dice < 7900)
 		return random_batch(random_handle(for_ioctls));
-	if (dice < 8800)
+	if (dice < 8300)
 		return seek(random_handle(for_seeks));
-	if (dice < 8900)
+	if (dice < 8450)
 		return prepare_session(random_handle(for_ioctls));
 	if (dice < 9300)
 		return use_session();
@@ -229,12 +230,19 @@ static void one_call(void)
 		return check_some_register();
 	if (dice < 9860)
 		return change_register();
-	if (dice < 9880)
+	if (dice < 9890)
 		return move_home();
-	if (dice < 9882)
+	if (dice < 9892)
 		return toggle_parameter();
-	if (dice < 9883)
+	if (dice < 9894)
 		return toggle_cpu();
+	if (dice < 9902)
+		return change_rights();
+	if (dice < 9910)
+		return set_session_parameter();
+	/* It makes most calls fail. */
+	if (dice < 9918)
+		return set_own_cpus_only(one_in(&rng, 3));
 	seek(random_handle(for_seeks));
 }
 
@@ -269,22 +277,22 @@ static bool set_up(void)
 	model.check_version = true;
 	model.revoke_on_change = options.revoke_on_change;
 	if (model.nr_cpus > MAX_CPUS || write_list("\n") != 1 || !memory_init() || !make_nodes() ||
-	    !open_sessions()) {
+	    !set_up_sessions()) {
 		printf("# the guest is not as it should be: %s\n", strerror(errno));
 		return false;
 	}
 	for (cpu = 0; cpu < NR_LISTS; cpu++)
 		publish(cpu, judge_text("\n", 1).list);
-	sample_handle.publications = model.publications[0];
-	judge_by(0);
+	judge_by(0, false);
+	model.rawio = true;
 	learn_guest();
 	for (cpu = 0; cpu < model.nr_cpus; cpu++) {
 		model.online[cpu] = true;
 		learn_registers(cpu);
 	}
 	setgroups(0, NULL);
-	come_from(0);
 	rng.state = options.seed;
+	come_from(0, true);
 	return true;
 }
 
@@ -293,6 +301,8 @@ static void tear_down(void)
 	unsigned int i;
 
 	close_sessions();
+	set_own_cpus_only(false);
+	set_rawio(true);
 	while (nr_handles)
 		close_one(&handles[0]);
 	for (i = 0; i < model.nr_cpus; i++)

@@ -10,12 +10,16 @@
 
 #define NR_HANDLES 40
 
+/* Where the parameters of the module are */
+#define PARAMETERS "/sys/module/msr_safe/parameters/"
+
 enum device { CPU, BATCH, LIST, VERSION };
 
 struct node {
 	enum device device;
 	unsigned int cpu;
 	bool leaves; /* with its CPU */
+	bool samples; /* the batch device with the right to sample and to wait */
 	unsigned int mode;
 	unsigned int list_nr; /* of a device of a list */
 	char path[40];
@@ -28,7 +32,10 @@ struct handle {
 	int64_t pos;
 	struct list *list; /* in force at the open, if this is the list's device */
 	unsigned int list_nr; /* by which calls are judged */
-	uint64_t publications; /* of that list, until the open */
+	uint64_t publications; /* until the open */
+	bool privileged; /* the opener had CAP_SYS_RAWIO */
+	bool of_root; /* the opener had file system uid 0 */
+	unsigned int uid; /* of the opener */
 };
 
 extern struct rng rng;
@@ -50,8 +57,8 @@ struct answers {
 void may_fail(struct answers *answers, int err);
 void succeeds(struct answers *answers, int64_t result);
 
-/* The calls to come are judged by this list. */
-void judge_by(unsigned int nr);
+/* The calls to come are judged by this list, and made on a descriptor of such an opener. */
+void judge_by(unsigned int nr, bool privileged);
 
 /* Says which call is under way, with what else there is to say about it. */
 void begin(enum call call, const struct handle *handle, const void *buf, size_t len, int64_t off);
@@ -77,12 +84,16 @@ void random_batch(struct handle *handle);
 void random_extended(struct handle *handle);
 
 /* sessions.c */
-extern struct handle sample_handle;
-bool open_sessions(void);
+bool set_up_sessions(void);
 void close_sessions(void);
 void prepare_session(struct handle *handle);
 void use_session(void);
+void set_session_parameter(void);
+
+/* After each change of the lists, of the CPUs, of the parameters, of who calls and from where */
 void sessions_judge(void);
+void sessions_lose_cpu(unsigned int cpu);
+void sessions_look(void);
 
 /* nodes.c: descriptors, registers past the module, CPUs */
 bool make_nodes(void);
@@ -94,9 +105,11 @@ void learn_registers(unsigned int cpu);
 void check_registers(unsigned int cpu);
 void check_some_register(void);
 void change_register(void);
-void come_from(unsigned int cpu);
+void come_from(unsigned int cpu, bool alone);
 void move_home(void);
+void change_rights(void);
 void toggle_cpu(void);
 void toggle_parameter(void);
+void set_own_cpus_only(bool on);
 
 #endif /* FUZZ_SEQUENTIAL_H */

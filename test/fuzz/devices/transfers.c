@@ -48,8 +48,7 @@ bool is_open_for(const struct handle *handle, bool write)
 
 bool is_stale(const struct handle *handle)
 {
-	return model.revoke_on_change &&
-	       handle->publications != model.publications[handle->list_nr];
+	return model.revoke_on_change && handle->publications != model.publications;
 }
 
 static bool buffer_is_good(const struct transfer *t)
@@ -95,6 +94,8 @@ static void expect_cpu(const struct handle *handle, const struct transfer *t,
 		memcpy(&op.msrdata, t->buf, 8);
 	if (answers->nr_errs) {
 		err = err_by_list(model.list, &op);
+		if (!model_reaches(&model, op.cpu))
+			err = -EACCES;
 		if (answers->nr_errs == 1 && answers->errs[0] == EFAULT) {
 			if (err)
 				may_fail(answers, EACCES);
