@@ -59,7 +59,7 @@ struct msr_session {
 	struct msr_grant grant;
 	struct msr_program program;
 	struct msr_sampling sampling;
-	struct mutex lock; /* held to run the program, but for one read, and to start and stop */
+	struct mutex lock; /* held to run the program, to start and to stop */
 	unsigned long opened; /* of the file that prepared it */
 	struct msr_mem ring;
 	struct msr_mem mem; /* what the following are in */

@@ -202,12 +202,12 @@ static int open_in_groups(void *arg)
 
 TEST(who_is_in_no_class_cannot_open_a_device, with_classes, back)
 {
-	struct user nobody = { USER, USER, 0, { 0 }, -1 };
+	struct user outsider = { USER, USER, 0, { 0 }, -1 };
 	struct user others = { USER, USER, 3, { 7, 5000, 5003 }, -1 };
 	struct user of_group_0 = { USER, 0, 1, { 0 }, -1 };
 	struct user member = { USER, USER, 3, { 7, SECOND, 5003 }, -1 };
 
-	assert_int_equal(in_child(false, open_in_groups, &nobody), 0);
+	assert_int_equal(in_child(false, open_in_groups, &outsider), 0);
 	assert_int_equal(in_child(false, open_in_groups, &others), 0);
 	assert_int_equal(in_child(false, open_in_groups, &of_group_0), 0);
 	assert_int_equal(in_child(false, open_in_groups, &member), ARRAY_SIZE(devices));

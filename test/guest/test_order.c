@@ -560,7 +560,7 @@ static struct session long_session(void)
 	return session;
 }
 
-/* While the writer of a list looks at a session: whoever ends it waits, and nobody else does. */
+/* While the writer of a list looks at a session, the release of that session alone waits. */
 TEST(a_session_that_is_looked_at_stays_and_others_come_and_go, make_world, end_world)
 {
 	struct session session = long_session(), other;

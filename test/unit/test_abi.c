@@ -31,7 +31,7 @@ TEST(members_and_structures_have_the_size_that_programs_know, NULL, NULL)
 #include "abi.h"
 }
 
-/* So abi.h leaves no member out, and there is no padding whose bytes nobody has set. */
+/* So abi.h leaves no member out, and no structure has undocumented padding. */
 TEST(members_follow_each_other_without_a_hole_that_is_not_documented, NULL, NULL)
 {
 	size_t end = 0;
