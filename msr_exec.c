@@ -314,24 +314,6 @@ int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, con
 }
 
 /**
- * msr_exec_probe() - read a register of this CPU
- * @msr:	its address
- * @value:	set if it can be read
- *
- * Context: interrupts off. Return: 0 or -EIO.
- */
-int msr_exec_probe(u32 msr, u64 *value)
-{
-	u64 read;
-	int err = rdmsrq_safe(msr, &read);
-
-	lockdep_assert_irqs_disabled();
-	if (!err)
-		*value = read;
-	return err;
-}
-
-/**
  * msr_exec_here_extended() - execute an extended operation for this CPU
  * @op:		the operation; gets its @err
  * @ext:	what it has beside

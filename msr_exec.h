@@ -79,7 +79,6 @@ int msr_exec_prepare(struct msr_exec_mem *mem, const struct msr_batch_op *ops, u
 void msr_exec_release(struct msr_exec_mem *mem);
 int msr_exec(struct msr_batch_op *ops, struct msr_extension *ext, u32 count, const bool *cut,
 	     const struct msr_exec_mem *mem, bool privileged);
-int msr_exec_probe(u32 msr, u64 *value);
 void msr_exec_here(struct msr_batch_op *op);
 void msr_exec_here_extended(struct msr_batch_op *op, struct msr_extension *ext);
 

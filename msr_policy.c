@@ -311,67 +311,43 @@ static struct msr_lists *publish(struct msr_lists *next)
 	return old;
 }
 
-/* Takes over the reference to the table. */
-static void set_list(struct msr_lists *next, unsigned int list, struct msr_table *table)
+/*
+ * @table is the new list @list. A new default list bounds the others. Return: the new list @i, with
+ * a reference; or NULL if there is no memory for it.
+ */
+static struct msr_table *new_table(unsigned int i, unsigned int list, struct msr_table *table)
 {
-	if (table != lists_in_force()->tables[list] || table == empty)
-		WRITE_ONCE(table->generation, publications);
-	next->tables[list] = table;
+	struct msr_table *before = lists_in_force()->tables[i];
+
+	if (i == list)
+		return table;
+	if (list)
+		return msr_table_get(before);
+	return msr_table_narrow(table->count ? before : empty, table);
 }
 
-static void empty_list(struct msr_lists *next, unsigned int list)
-{
-	set_list(next, list, msr_table_get(empty));
-}
-
-/* Return: false if there is no memory for what is left of the list of a class. */
-static bool narrow_list(struct msr_lists *next, unsigned int list, const struct msr_table *bound)
-{
-	struct msr_table *before = lists_in_force()->tables[list];
-	struct msr_table *table = msr_table_narrow(bound->count ? before : empty, bound);
-
-	if (!table)
-		return false;
-	if (table == before) {
-		next->tables[list] = table;
-	} else if (table->count) {
-		set_list(next, list, table);
-	} else {
-		msr_table_put(table);
-		empty_list(next, list);
-	}
-	return true;
-}
-
-/* A new default list, and what it leaves of the others. Without memory for that, all are empty. */
-static int set_default_list(struct msr_lists *next, struct msr_table *table)
-{
-	unsigned int i, j;
-
-	for (i = 1; i < MSR_LISTS_MAX; i++) {
-		if (narrow_list(next, i, table))
-			continue;
-		for (j = 1; j < i; j++)
-			msr_table_put(next->tables[j]);
-		msr_table_put(table);
-		for (j = 0; j < MSR_LISTS_MAX; j++)
-			empty_list(next, j);
-		return -ENOMEM;
-	}
-	set_list(next, 0, table);
-	return 0;
-}
-
-static void set_list_of_class(struct msr_lists *next, unsigned int list, struct msr_table *table)
+/*
+ * Takes over the reference to the table. Return: 0; or -ENOMEM, and all lists are empty then.
+ */
+static int fill_lists(struct msr_lists *next, unsigned int list, struct msr_table *table)
 {
 	unsigned int i;
+	int err = 0;
 
 	for (i = 0; i < MSR_LISTS_MAX; i++) {
-		if (i == list)
-			set_list(next, i, table);
-		else
-			next->tables[i] = msr_table_get(lists_in_force()->tables[i]);
+		next->tables[i] = new_table(i, list, table);
+		if (!next->tables[i])
+			err = -ENOMEM;
 	}
+	for (i = 0; i < MSR_LISTS_MAX; i++) {
+		if (err && next->tables[i])
+			msr_table_put(next->tables[i]);
+		if (err)
+			next->tables[i] = msr_table_get(empty);
+		if (next->tables[i] != lists_in_force()->tables[i])
+			WRITE_ONCE(next->tables[i]->generation, publications);
+	}
+	return err;
 }
 
 /**
@@ -390,7 +366,7 @@ int msr_policy_replace(struct msr_lists *next, unsigned int list, struct msr_tab
 		       unsigned int *beyond)
 {
 	struct msr_lists *old;
-	int waited, err = 0;
+	int waited, err;
 
 	might_sleep();
 	mutex_lock(&publish_lock);
@@ -399,10 +375,7 @@ int msr_policy_replace(struct msr_lists *next, unsigned int list, struct msr_tab
 		return -EPERM;
 	}
 	publications++;
-	if (list)
-		set_list_of_class(next, list, table);
-	else
-		err = set_default_list(next, table);
+	err = fill_lists(next, list, table);
 	old = publish(next);
 	mutex_unlock(&publish_lock);
 	call_srcu(&list_srcu, &old->rcu, lists_are_unused);

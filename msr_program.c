@@ -59,23 +59,26 @@ static __always_inline int execute_program_op(const struct msr_program *program,
 static __always_inline void note_failure(struct msr_program_cpu *cpu, u32 nr, u32 width)
 {
 	cpu->record->word[(cpu->end - cpu->first) * width + nr / 64] |= 1ULL << nr % 64;
-	cpu->failed++;
+	cpu->record->failed++;
 }
 
+/* @first_reads: those of a sample, without a look at the time */
 static __always_inline const struct msr_program_op *
 execute_program_ops(const struct msr_program *program, struct msr_program_cpu *cpu,
-		    const struct msr_program_op *op, const struct msr_program_op *end, u32 start,
-		    const bool stamps)
+		    const struct msr_program_op *first, const struct msr_program_op *op,
+		    const struct msr_program_op *end, u32 start, const bool stamps,
+		    const bool first_reads)
 {
 	const u32 width = stamps ? 3 : 1;
-	const struct msr_program_op *first = program->ops + cpu->first;
 	u64 *words = cpu->record->word + (op - first) * width;
 
+	if (first_reads)
+		cpu->record->word[(cpu->end - cpu->first) * width] = 0;
 	do {
-		if (execute_program_op(program, op, words, stamps, true))
+		if (unlikely(execute_program_op(program, op, words, stamps, !first_reads)))
 			note_failure(cpu, op - first, width);
 		words += width;
-	} while (++op < end && msr_visit_time_left(start));
+	} while (++op < end && (first_reads || msr_visit_time_left(start)));
 	return op;
 }
 
@@ -90,16 +93,16 @@ static __always_inline struct msr_record *begin_record(const struct msr_program 
 	WRITE_ONCE(record->tick, 0);
 	smp_wmb(); /* the tick 0 before anything else of the record */
 	record->tsc = tsc;
+	record->failed = 0;
 	return record;
 }
 
 static __always_inline void end_record(struct msr_program_cpu *cpu, struct msr_record *record,
-				       u64 cycles, u32 failed)
+				       u64 cycles)
 {
 	struct msr_stream *stream = cpu->stream;
 
 	record->cycles = min_t(u64, cycles, U32_MAX);
-	record->failed = failed;
 	if (cycles > stream->cycles_max)
 		stream->cycles_max = cycles;
 	smp_wmb(); /* the record before its tick */
@@ -115,7 +118,6 @@ static __always_inline void begin_cpu(const struct msr_program *program,
 	u32 i;
 
 	cpu->cycles = 0;
-	cpu->failed = 0;
 	cpu->record = begin_record(program, cpu->stream, tsc);
 	for (i = 0; i < DIV_ROUND_UP(count, 64); i++)
 		cpu->record->word[values + i] = 0;
@@ -125,23 +127,24 @@ static __always_inline void begin_cpu(const struct msr_program *program,
 static __always_inline bool execute_part(const struct msr_program *program,
 					 struct msr_program_cpu *cpu, u32 most)
 {
+	const struct msr_program_op *first = program->ops + cpu->first;
 	const struct msr_program_op *op = program->ops + cpu->next;
 	const struct msr_program_op *last = program->ops + cpu->end;
 	const struct msr_program_op *end = last - op > most ? op + most : last;
 	u64 start = rdtsc();
 
 	lockdep_assert_irqs_disabled();
-	if (op == program->ops + cpu->first)
+	if (op == first)
 		begin_cpu(program, cpu, start);
 	if (!program->stamps)
-		op = execute_program_ops(program, cpu, op, end, start, false);
+		op = execute_program_ops(program, cpu, first, op, end, start, false, false);
 	else
-		op = execute_program_ops(program, cpu, op, end, start, true);
+		op = execute_program_ops(program, cpu, first, op, end, start, true, false);
 	cpu->cycles += rdtsc() - start;
 	cpu->next = op - program->ops;
 	if (op < last)
 		return false;
-	end_record(cpu, cpu->record, cpu->cycles, cpu->failed);
+	end_record(cpu, cpu->record, cpu->cycles);
 	return true;
 }
 
@@ -271,7 +274,7 @@ static long finish_program(struct msr_program *program, int err)
 		struct msr_program_cpu *cpu = &program->cpus[i];
 
 		if (cpu->next == cpu->end) {
-			failed += cpu->failed;
+			failed += cpu->record->failed;
 		} else {
 			failed += cpu->end - cpu->first;
 			cpu->tick++;
@@ -326,7 +329,7 @@ long msr_program_run(struct msr_program *program, const bool *cut, bool privileg
 	start_program(program);
 	if (program->nr_cpus == 1 && program->count <= MSR_SMALL_BATCH &&
 	    execute_here(program, cut))
-		result = program->cpus->failed;
+		result = program->cpus->record->failed;
 	else
 		result = finish_program(program, msr_program_visit(program, run_part, program, cut,
 								   privileged));
@@ -363,7 +366,8 @@ long msr_program_run_single(const struct msr_program *program, const bool *cut)
 	err = rdmsrq_safe(program->ops->msr, &value);
 	record->word[0] = err ? (u64)(s64)err : value;
 	record->word[1] = !!err;
-	end_record(cpu, record, rdtsc() - start, !!err);
+	record->failed = !!err;
+	end_record(cpu, record, rdtsc() - start);
 	local_irq_enable();
 	return !!err;
 }
@@ -404,45 +408,23 @@ void msr_program_trace(const struct msr_program *program)
 	}
 }
 
-/* The first reads of a sample, without a look at the time */
-static __always_inline void read_first(const struct msr_program *program,
-				       struct msr_program_cpu *cpu, struct msr_record *record,
-				       u32 count, const bool stamps)
-{
-	const struct msr_program_op *op = program->ops + cpu->first;
-	const u32 width = stamps ? 3 : 1;
-	u64 *words = record->word;
-	u64 *const end = words + count * width;
-
-	record->word[(cpu->end - cpu->first) * width] = 0;
-	do {
-		if (unlikely(execute_program_op(program, op, words, stamps, false)))
-			note_failure(cpu, (words - record->word) / width, width);
-		words += width;
-		op++;
-	} while (words < end);
-}
-
 /* The others, while there is time. Those that are left then say so. */
 static noinline void read_others(const struct msr_program *program, struct msr_program_cpu *cpu,
-				 u32 nr, u32 start)
+				 const struct msr_program_op *op, u32 start)
 {
-	const u32 count = cpu->end - cpu->first;
+	const struct msr_program_op *first = program->ops + cpu->first;
+	const struct msr_program_op *end = program->ops + cpu->end;
 	const u32 width = program->stamps ? 3 : 1;
 
-	for (; nr < count && msr_visit_time_left(start); nr++) {
-		const struct msr_program_op *op = program->ops + cpu->first + nr;
-		u64 *words = &cpu->record->word[nr * width];
-
-		if (execute_program_op(program, op, words, program->stamps, false))
-			note_failure(cpu, nr, width);
-	}
-	for (; nr < count; nr++) {
-		u64 *words = &cpu->record->word[nr * width];
+	if (msr_visit_time_left(start))
+		op = execute_program_ops(program, cpu, first, op, end, start, program->stamps,
+					 false);
+	for (; op < end; op++) {
+		u64 *words = &cpu->record->word[(op - first) * width];
 
 		memset(words, 0, width * sizeof(*words));
 		words[width / 2] = (u64)(s64)-ETIME;
-		note_failure(cpu, nr, width);
+		note_failure(cpu, op - first, width);
 	}
 }
 
@@ -461,18 +443,17 @@ static noinline void read_others(const struct msr_program *program, struct msr_p
 void msr_program_sample(const struct msr_program *program, struct msr_program_cpu *cpu, u64 tsc,
 			u64 start)
 {
-	struct msr_record *record = begin_record(program, cpu->stream, tsc);
-	u32 count = min_t(u32, cpu->end - cpu->first, READS_AT_ONCE);
+	const struct msr_program_op *op = program->ops + cpu->first;
+	const struct msr_program_op *end = op + min_t(u32, cpu->end - cpu->first, READS_AT_ONCE);
 
-	BUILD_BUG_ON(MSR_SAMPLE_MAX_OPS > 64); /* one word of bits for those that failed */
+	BUILD_BUG_ON(MSR_SAMPLE_MAX_OPS > 64);
 	lockdep_assert_irqs_disabled();
-	cpu->failed = 0;
-	cpu->record = record;
+	cpu->record = begin_record(program, cpu->stream, tsc);
 	if (!program->stamps)
-		read_first(program, cpu, record, count, false);
+		execute_program_ops(program, cpu, op, op, end, start, false, true);
 	else
-		read_first(program, cpu, record, count, true);
+		execute_program_ops(program, cpu, op, op, end, start, true, true);
 	if (unlikely(cpu->end - cpu->first > READS_AT_ONCE))
-		read_others(program, cpu, READS_AT_ONCE, start);
-	end_record(cpu, record, rdtsc() - start, cpu->failed);
+		read_others(program, cpu, end, start);
+	end_record(cpu, cpu->record, rdtsc() - start);
 }

@@ -33,7 +33,6 @@ struct msr_record;
  * @record:	the record that is being written
  * @tick:	the number of its last record, or of the last one that could not be written
  * @cycles:	how long its visits have lasted so far
- * @failed:	how many of its operations have failed so far
  * @next:	the operation that is executed next, of this run
  */
 struct msr_program_cpu {
@@ -44,7 +43,6 @@ struct msr_program_cpu {
 	struct msr_record *record;
 	u64 tick;
 	u64 cycles;
-	u32 failed;
 	u32 next;
 };
 

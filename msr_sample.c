@@ -40,11 +40,11 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <asm/msr.h>
 #include <asm/tsc.h>
 
 #include "msr_compat.h"
 #include "msr_confine.h"
-#include "msr_exec.h"
 #include "msr_grant.h"
 #include "msr_param.h"
 #include "msr_program.h"
@@ -209,14 +209,16 @@ static void sample_point(struct msr_sampler *sampler, const struct budget *budge
 static bool differs(struct msr_sampler *sampler, u64 tsc)
 {
 	const struct msr_program *program = sampler->sampling->program;
-	u64 before = sampler->last;
+	bool changed;
+	u64 value;
 
-	if (msr_exec_probe(program->ops[sampler->cpu->first].msr, &sampler->last))
+	if (rdmsrq_safe(program->ops[sampler->cpu->first].msr, &value))
 		return false;
-	if (sampler->last_tsc && sampler->last != before)
-		return true;
-	sampler->last_tsc = tsc;
-	return false;
+	changed = sampler->last_tsc && sampler->last != value;
+	sampler->last = value;
+	if (!changed)
+		sampler->last_tsc = tsc;
+	return changed;
 }
 
 static noinline void sample_change(struct msr_sampler *sampler, const struct budget *budget,
@@ -228,7 +230,7 @@ static noinline void sample_change(struct msr_sampler *sampler, const struct bud
 	count_points(sampler, 1, NULL);
 	if (differs(sampler, tsc)) {
 		msr_program_sample(sampling->program, cpu, sampler->last_tsc, tsc);
-		if (!cpu->failed)
+		if (!cpu->record->failed)
 			sampler->last = cpu->record->word[sampling->program->stamps];
 		sampler->last_tsc = tsc;
 		sampler->due_ns = now + sampling->hold_ns;

@@ -3,8 +3,9 @@
  * A user's task that is always busy keeps its CPU, whatever quantities other users choose who
  * sample that CPU.
  *
- * What is exact is counted: the records of all sessions, and the interrupts of the timer. What an
- * interrupt takes differs from machine to machine, and in an emulator it is much. So the measure
+ * What is exact is counted: the records of all sessions, the interrupts of the timer, and those by
+ * which calls of the attackers visit the CPU. What an interrupt takes differs from machine to
+ * machine, and in an emulator it is much. So the measure
  * of the victim's work is what one session costs it that takes as many samples as sample_max_hz
  * allows, in the same run. A slot can take two interrupts, as a timer that comes too early comes
  * again. The machine may be busy with other things: the best of some rounds counts.
@@ -39,6 +40,7 @@
 struct shared {
 	_Atomic uint64_t work; /* that the victim has done */
 	_Atomic uint64_t records; /* of the attackers who have ended */
+	_Atomic uint64_t calls; /* of attackers, that may interrupt the victim's CPU once each */
 	atomic_uint ready; /* attackers who have what they attack with */
 	atomic_bool stop;
 	atomic_bool failed;
@@ -100,6 +102,7 @@ static struct session try_session(unsigned int count)
 
 	for (i = 0; i < count; i++)
 		ops[i] = extended_read(VICTIM_CPU, CPU_NUMBER);
+	atomic_fetch_add(&shared->calls, 1);
 	session.fd = prepare_on(SAMPLE_PATH, &head);
 	session.len = head.map_len;
 	if (session.fd < 0)
@@ -123,6 +126,7 @@ static int keep_session(unsigned int count)
 
 static void start_or_fail(int fd, uint64_t period_ns)
 {
+	atomic_fetch_add(&shared->calls, 1);
 	if (start_fd(fd, period_ns, 0))
 		atomic_store(&shared->failed, true);
 }
@@ -181,8 +185,10 @@ static void sample_and_run(void *arg)
 	pin_to(ATTACKER_CPU);
 	start_or_fail(keep_session(1), FULL_RATE);
 	be_ready();
-	while (!atomic_load(&shared->stop))
+	while (!atomic_load(&shared->stop)) {
+		atomic_fetch_add(&shared->calls, 1);
 		run_fd(fd, NULL);
+	}
 	count_records();
 }
 
@@ -256,17 +262,21 @@ static void prepare_and_close(void *arg)
 	count_records();
 }
 
-/* What the kernel has counted of the interrupts of the victim's local timer */
-static uint64_t timer_interrupts(void)
+/*
+ * What the kernel has counted of a kind of interrupts of the victim's CPU: LOC, its local timer;
+ * CAL, calls of functions by other CPUs
+ */
+static uint64_t interrupts_of(const char *kind)
 {
 	unsigned long long count[VICTIM_CPU + 1] = { 0 };
-	char line[1024];
+	char line[1024], name[8];
 	FILE *file = fopen("/proc/interrupts", "r");
 
 	assert_non_null(file);
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, " LOC: %llu %llu %llu %llu", &count[0], &count[1], &count[2],
-			   &count[3]) == VICTIM_CPU + 1)
+		if (sscanf(line, " %7[A-Z]: %llu %llu %llu %llu", name, &count[0], &count[1],
+			   &count[2], &count[3]) == VICTIM_CPU + 2 &&
+		    !strcmp(name, kind))
 			break;
 	fclose(file);
 	return count[VICTIM_CPU];
@@ -275,14 +285,14 @@ static uint64_t timer_interrupts(void)
 /* Two interrupts a slot, and what the kernel has its timer for, whatever is done. */
 static double measure_round(void)
 {
-	uint64_t interrupts = timer_interrupts(), before = now_ns(), done, began;
+	uint64_t interrupts = interrupts_of("LOC"), before = now_ns(), done, began;
 	double rate;
 
 	done = atomic_load(&shared->work);
 	began = now_ns();
 	usleep(ROUND_US);
 	rate = (atomic_load(&shared->work) - done) * 1e9 / (now_ns() - began);
-	interrupts = timer_interrupts() - interrupts;
+	interrupts = interrupts_of("LOC") - interrupts;
 	assert_true(interrupts < 2.2 * (now_ns() - before) / FULL_RATE + 1000);
 	return rate;
 }
@@ -290,7 +300,7 @@ static double measure_round(void)
 /* What the victim does in a second, while so many users do this */
 static double rate_beside(void (*function)(void *arg), unsigned int users)
 {
-	uint64_t began = now_ns(), end = deadline(60);
+	uint64_t began = now_ns(), end = deadline(60), visits = interrupts_of("CAL");
 	pid_t pids[8];
 	unsigned int i;
 	double rate;
@@ -298,6 +308,7 @@ static double rate_beside(void (*function)(void *arg), unsigned int users)
 	atomic_store(&shared->stop, false);
 	atomic_store(&shared->ready, 0);
 	atomic_store(&shared->records, 0);
+	atomic_store(&shared->calls, 0);
 	for (i = 0; i < users; i++)
 		pids[i] = start_child(ATTACKER_UID + i, NULL, function, NULL);
 	while (atomic_load(&shared->ready) < users) {
@@ -313,6 +324,9 @@ static double rate_beside(void (*function)(void *arg), unsigned int users)
 	assert_false(atomic_load(&shared->failed));
 	/* One sample a slot */
 	assert_true(atomic_load(&shared->records) <= (now_ns() - began) / FULL_RATE + 1);
+	/* One visit a call, and what the kernel itself has called in the time */
+	visits = interrupts_of("CAL") - visits;
+	assert_true(visits <= atomic_load(&shared->calls) + 500);
 	return rate;
 }
 
